@@ -1,0 +1,8 @@
+//go:build !unix
+
+package ledger
+
+import "os"
+
+// lock does nothing: the standard library locks files on Unix only.
+func lock(*os.File) error { return nil }
