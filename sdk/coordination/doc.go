@@ -10,6 +10,7 @@
 // Four small types keep the wire exact. [Amount] is money as decimal text,
 // never a float. [Duration] is a time.Duration in the ISO 8601 form PT2M30S.
 // [Percent] is a percentage in hundredths. [Time] is a UTC timestamp in
-// milliseconds. A [List] that is empty is written as [], never as null. Free
+// milliseconds. A [List] that is empty is written
+// as [], a [Table] as {}, never as null. Free
 // JSON (metadata, results, context) stays [encoding/json.RawMessage].
 package coordination

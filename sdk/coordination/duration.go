@@ -54,8 +54,8 @@ func (d Duration) String() string {
 }
 
 // ParseDuration reads the ISO 8601 form PT[n]H[n]M[n[.n]]S with at least one
-// part. Digits behind the nanosecond are dropped. Everything else, and more than about 292 years,
-// is [ErrDuration].
+// part. Digits behind the nanosecond are dropped. Everything else, and more than
+// about 292 years, is [ErrDuration].
 func ParseDuration(text string) (Duration, error) {
 	rest, ok := strings.CutPrefix(text, "PT")
 	if !ok || rest == "" || len(text) > maxDurationLength {

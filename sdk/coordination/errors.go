@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"time"
 )
 
 // Code is the code of an error of the API. It is an error itself, so that
@@ -35,6 +36,10 @@ const (
 	ErrServiceUnavailable      Code = "SERVICE_UNAVAILABLE"
 	ErrTimeoutExceeded         Code = "TIMEOUT_EXCEEDED"
 )
+
+// ErrUnexpectedResponse is the code the client gives a response that is none of
+// the API's, such as the page of a proxy. No server sends it.
+const ErrUnexpectedResponse Code = "UNEXPECTED_RESPONSE"
 
 // ReasonIdempotencyKeyReused is details.reason of [ErrWorkflowAlreadyExists]
 // when an idempotency key came again with another body.
@@ -88,8 +93,15 @@ type Error struct {
 	Details json.RawMessage `json:"details,omitempty" doc:"JSON object that depends on the code"`
 	TraceID string          `json:"traceId" doc:"W3C trace id in UUID grouping" example:"b9d7c9a8-3e2f-4d1e-8c7b-6a5d4c3b2a1f"`
 
-	// Status is the HTTP status of the response.
-	Status int `json:"-"`
+	// Status is the HTTP status of the response, RetryAfter how long its
+	// Retry-After header asks to wait, zero without one. The client sets them,
+	// they are not part of the body.
+	Status     int           `json:"-"`
+	RetryAfter time.Duration `json:"-"`
+
+	// bare tells that the response had no envelope, so that it came from
+	// something between client and server.
+	bare bool
 }
 
 // Error names the code, the message and the trace.

@@ -20,9 +20,9 @@ const (
 
 // HealthDetails is the health by part.
 type HealthDetails struct {
-	Coordination   CoordinationHealth          `json:"coordination" doc:"The coordinator itself"`
-	Dependencies   map[string]DependencyHealth `json:"dependencies" doc:"Participants by name"`
-	Infrastructure InfrastructureHealth        `json:"infrastructure" doc:"What the coordinator runs on"`
+	Coordination   CoordinationHealth              `json:"coordination" doc:"The coordinator itself"`
+	Dependencies   Table[string, DependencyHealth] `json:"dependencies" doc:"Participants by name"`
+	Infrastructure InfrastructureHealth            `json:"infrastructure" doc:"What the coordinator runs on"`
 }
 
 // CoordinationHealth is the health of the coordinator itself.

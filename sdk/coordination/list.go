@@ -13,3 +13,15 @@ func (l List[T]) MarshalJSON() ([]byte, error) {
 	}
 	return json.Marshal([]T(l))
 }
+
+// Table is a map whose JSON form is always an object: a nil Table is written as
+// {}, not as null. A plain map can be assigned to it.
+type Table[K ~string, V any] map[K]V
+
+// MarshalJSON writes the entries as an object, in the order of their keys.
+func (t Table[K, V]) MarshalJSON() ([]byte, error) {
+	if t == nil {
+		return []byte("{}"), nil
+	}
+	return json.Marshal(map[K]V(t))
+}

@@ -27,10 +27,10 @@ type WorkflowSummary struct {
 
 // ListSummary holds figures over all workflows that pass the filters of a list.
 type ListSummary struct {
-	TotalActive          int64            `json:"totalActive" doc:"Number of active workflows" example:"45"`
-	ByType               map[string]int64 `json:"byType" doc:"Number by workflow type"`
-	ByStatus             map[Status]int64 `json:"byStatus" doc:"Number by status"`
-	AverageExecutionTime Duration         `json:"averageExecutionTime" doc:"Average execution time" example:"PT3M15S"`
+	TotalActive          int64                `json:"totalActive" doc:"Number of active workflows" example:"45"`
+	ByType               Table[string, int64] `json:"byType" doc:"Number by workflow type"`
+	ByStatus             Table[Status, int64] `json:"byStatus" doc:"Number by status"`
+	AverageExecutionTime Duration             `json:"averageExecutionTime" doc:"Average execution time" example:"PT3M15S"`
 }
 
 // Pagination says where a page of a list stands.

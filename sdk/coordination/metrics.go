@@ -2,12 +2,12 @@ package coordination
 
 // Metrics is the answer of GET /workflows/metrics.
 type Metrics struct {
-	Period          MetricsPeriod         `json:"period" doc:"Period the figures are about"`
-	Overview        MetricsOverview       `json:"overview" doc:"Sums over all workflow types"`
-	WorkflowTypes   map[string]TypeTotals `json:"workflowTypes" doc:"Figures by workflow type"`
-	StepPerformance List[StepPerformance] `json:"stepPerformance" doc:"Figures by step"`
-	Compensation    CompensationMetrics   `json:"compensation" doc:"Figures of compensations"`
-	Trends          *Trends               `json:"trends,omitempty" doc:"Figures by day and by hour; only with includeHistorical=true"`
+	Period          MetricsPeriod             `json:"period" doc:"Period the figures are about"`
+	Overview        MetricsOverview           `json:"overview" doc:"Sums over all workflow types"`
+	WorkflowTypes   Table[string, TypeTotals] `json:"workflowTypes" doc:"Figures by workflow type"`
+	StepPerformance List[StepPerformance]     `json:"stepPerformance" doc:"Figures by step"`
+	Compensation    CompensationMetrics       `json:"compensation" doc:"Figures of compensations"`
+	Trends          *Trends                   `json:"trends,omitempty" doc:"Figures by day and by hour; only with includeHistorical=true"`
 }
 
 // Period names a calendar period in UTC that metrics are about.

@@ -2,6 +2,7 @@ package coordination
 
 import (
 	"errors"
+	"math"
 	"math/bits"
 	"strconv"
 	"strings"
@@ -19,23 +20,22 @@ var ErrPercent = errors.New("not a percentage: want a number, not negative, of a
 type Percent struct{ hundredths uint64 }
 
 // PercentOf returns part/whole as a percentage, rounded half up. Of a whole
-// that is not positive, or a part that is negative, it is 0 %.
+// that is not positive, or a part that is negative, it is 0 %; past the largest
+// Percent it is the largest.
 func PercentOf(part, whole int64) Percent {
 	if part <= 0 || whole <= 0 {
 		return Percent{}
 	}
 	const scale = 100 * 100
 	hi, lo := bits.Mul64(uint64(part), scale)
+	// Adding half the whole before dividing rounds half up. Half of an odd
+	// whole is cut, which is right: a fraction of it is never exactly a half.
 	lo, carry := bits.Add64(lo, uint64(whole)/2, 0)
 	hi += carry
 	if hi >= uint64(whole) {
-		return Percent{^uint64(0)}
+		return Percent{math.MaxUint64}
 	}
-	quotient, rest := bits.Div64(hi, lo, uint64(whole))
-	// An odd whole was halved downwards, so the sum above is half a unit
-	// short. That never matters: a fraction of an odd whole is never exactly
-	// one half.
-	_ = rest
+	quotient, _ := bits.Div64(hi, lo, uint64(whole))
 	return Percent{quotient}
 }
 
