@@ -9,7 +9,11 @@ import (
 
 // Command is something that happens to a workflow from outside: a person's
 // request, a participant's answer, or the clock. Decide turns it into events.
-type Command interface{ command() }
+type Command interface{ at(Moment) Command }
+
+// At gives c its moment. Whoever decides calls it just before Decide, so that
+// a command that had to wait is judged by the time it is handled.
+func At(c Command, m Moment) Command { return c.at(m) }
 
 // Moment is what the pure core cannot make itself: the time, and a random
 // number for jitter. The same Moment and State always give the same events.
@@ -86,13 +90,13 @@ type CompensateRequest struct {
 	Metadata  json.RawMessage `json:"meta,omitempty"`
 }
 
-func (Start) command()             {}
-func (Answer) command()            {}
-func (Heartbeat) command()         {}
-func (Tick) command()              {}
-func (CancelRequest) command()     {}
-func (RetryRequest) command()      {}
-func (CompensateRequest) command() {}
+func (c Start) at(m Moment) Command             { c.Moment = m; return c }
+func (c Answer) at(m Moment) Command            { c.Moment = m; return c }
+func (c Heartbeat) at(m Moment) Command         { c.Moment = m; return c }
+func (c Tick) at(m Moment) Command              { c.Moment = m; return c }
+func (c CancelRequest) at(m Moment) Command     { c.Moment = m; return c }
+func (c RetryRequest) at(m Moment) Command      { c.Moment = m; return c }
+func (c CompensateRequest) at(m Moment) Command { c.Moment = m; return c }
 
 // Errors of Decide. A command that is refused changes nothing.
 var (

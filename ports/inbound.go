@@ -75,6 +75,9 @@ type Queries interface {
 	// Watch returns as soon as the workflow's version is above after, at once
 	// if it is; the context's error if it ends first.
 	Watch(ctx context.Context, workflowID string, after int) (Snapshot, error)
+	// Await returns once the workflow has ended (COMPLETED, FAILED or
+	// CANCELLED), at once if it has; the context's error if it ends first.
+	Await(ctx context.Context, workflowID string) (Snapshot, error)
 	// List pages through workflows.
 	List(ctx context.Context, q ListQuery) (ListPage, error)
 	// Metrics sums what was counted in [from, to), by bucket. Empty type: all.
