@@ -3,6 +3,7 @@ module github.com/firstviscount/platform-coordination/app
 go 1.26.0
 
 require (
+	github.com/alecthomas/kong v1.17.0
 	github.com/firstviscount/platform-coordination/adapters v0.1.0
 	github.com/firstviscount/platform-coordination/contracttests v0.1.0
 	github.com/firstviscount/platform-coordination/domain v0.1.0

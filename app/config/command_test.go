@@ -1,0 +1,263 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/firstviscount/platform-coordination/app/config"
+)
+
+const secret = "0123456789abcdef0123456789abcdef"
+
+// environment is a lookup in a map.
+func environment(variables map[string]string) config.Environment {
+	return func(name string) (string, bool) {
+		value, found := variables[name]
+		return value, found
+	}
+}
+
+func parse(t *testing.T, line string, variables map[string]string) (config.Command, error) {
+	t.Helper()
+	return config.Parse(strings.Fields(line), environment(variables), io.Discard)
+}
+
+func mustParse[C config.Command](t *testing.T, line string, variables map[string]string) C {
+	t.Helper()
+	command, err := parse(t, line, variables)
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	typed, ok := command.(C)
+	if !ok {
+		t.Fatalf("%s: got %T", line, command)
+	}
+	return typed
+}
+
+func TestServeDefaults(t *testing.T) {
+	t.Parallel()
+	got := mustParse[config.Serve](t, "serve --jwt-secret "+secret, nil)
+	want := config.Serve{Service: config.Service{
+		Listen:       ":8081",
+		OpsListen:    "127.0.0.1:9091",
+		Store:        config.Store{Kind: config.StoreSQLite, Location: "coordination.db"},
+		Bus:          "memory",
+		JWTSecret:    secret,
+		RateLimit:    "off",
+		Lease:        10 * time.Second,
+		LogLevel:     "info",
+		LogFormat:    "json",
+		DrainTimeout: 25 * time.Second,
+	}}
+	if got != want {
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+}
+
+func TestDevDefaultsDiffer(t *testing.T) {
+	t.Parallel()
+	got := mustParse[config.Dev](t, "dev --once", nil)
+	if got.Store.Kind != config.StoreMemory || got.LogFormat != "text" || got.JWTSecret != "" || !got.Once {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestEveryFlagIsAVariableAndTheFlagWins(t *testing.T) {
+	t.Parallel()
+	variables := map[string]string{
+		"COORDINATION_LISTEN":                "127.0.0.1:1",
+		"COORDINATION_OPS_LISTEN":            "off",
+		"COORDINATION_STORE":                 "postgres://user:hidden@db/orders",
+		"COORDINATION_NO_MIGRATE":            "true",
+		"COORDINATION_BUS":                   "memory",
+		"COORDINATION_PARTICIPANTS":          "participants.yaml",
+		"COORDINATION_JWT_SECRET":            secret,
+		"COORDINATION_JWT_ISSUER":            "issuer",
+		"COORDINATION_JWT_AUDIENCE":          "audience",
+		"COORDINATION_CALLBACK_URL":          "https://coordination.example",
+		"COORDINATION_RATE_LIMIT":            "off",
+		"COORDINATION_WEBHOOK_ALLOW_PRIVATE": "true",
+		"COORDINATION_TEMPLATES":             "templates",
+		"COORDINATION_LEASE":                 "3s",
+		"COORDINATION_LOG_LEVEL":             "debug",
+		"COORDINATION_LOG_FORMAT":            "text",
+		"COORDINATION_DRAIN_TIMEOUT":         "4s",
+	}
+	want := config.Service{
+		Listen:              "127.0.0.1:1",
+		OpsListen:           "off",
+		Store:               config.Store{Kind: config.StorePostgres, Location: "postgres://user:hidden@db/orders"},
+		NoMigrate:           true,
+		Bus:                 "memory",
+		Participants:        "participants.yaml",
+		JWTSecret:           secret,
+		JWTIssuer:           "issuer",
+		JWTAudience:         "audience",
+		CallbackURL:         "https://coordination.example",
+		RateLimit:           "off",
+		WebhookAllowPrivate: true,
+		Templates:           "templates",
+		Lease:               3 * time.Second,
+		LogLevel:            "debug",
+		LogFormat:           "text",
+		DrainTimeout:        4 * time.Second,
+	}
+	if got := mustParse[config.Serve](t, "serve", variables); got.Service != want {
+		t.Errorf("got  %+v\nwant %+v", got.Service, want)
+	}
+	want.Lease, want.Store = 7*time.Second, config.Store{Kind: config.StoreMemory}
+	if got := mustParse[config.Serve](t, "serve --lease 7s --store memory", variables); got.Service != want {
+		t.Errorf("the flag must win\ngot  %+v\nwant %+v", got.Service, want)
+	}
+}
+
+func TestEmptyVariableIsUnset(t *testing.T) {
+	t.Parallel()
+	got := mustParse[config.Dev](t, "dev", map[string]string{"COORDINATION_LISTEN": "", "COORDINATION_LEASE": ""})
+	if got.Listen != ":8081" || got.Lease != 10*time.Second {
+		t.Errorf("got %+v", got)
+	}
+}
+
+func TestOtherCommands(t *testing.T) {
+	t.Parallel()
+	token := mustParse[config.Token](t, "token --role admin --subject me", map[string]string{"COORDINATION_JWT_SECRET": secret})
+	if token != (config.Token{Role: "admin", Subject: "me", TTL: time.Hour, JWTSecret: secret}) {
+		t.Errorf("got %+v", token)
+	}
+	if up := mustParse[config.MigrateUp](t, "migrate up --store sqlite:x.db", nil); up.Store.Location != "x.db" {
+		t.Errorf("got %+v", up)
+	}
+	if status := mustParse[config.MigrateStatus](t, "migrate status", nil); status.Store.String() != config.DefaultStore {
+		t.Errorf("got %+v", status)
+	}
+	if document := mustParse[config.OpenAPI](t, "openapi", nil); document.Version != "3.1" {
+		t.Errorf("got %+v", document)
+	}
+	mustParse[config.Version](t, "version", nil)
+}
+
+func TestHelpIsPrintedAndNothingElseMatters(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	command, err := config.Parse([]string{"serve", "--help"}, environment(nil), &out)
+	if _, ok := command.(config.Help); !ok || err != nil {
+		t.Fatalf("got %T, %v", command, err)
+	}
+	for _, flag := range []string{"--listen", "--drain-timeout", "--jwt-secret"} {
+		if !strings.Contains(out.String(), flag) {
+			t.Errorf("help does not mention %s:\n%s", flag, out.String())
+		}
+	}
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	cases := []struct{ line, names string }{
+		{"serve --no-such-flag", "--no-such-flag"},
+		{"sarve", "sarve"},
+		{"", "serve"},
+		{"serve extra", "extra"},
+		{"serve", "--jwt-secret"},
+		{"serve --jwt-secret short", "--jwt-secret"},
+		{"serve --jwks keys.json --jwt-secret " + secret, "--jwks"},
+		{"serve --jwks keys.json --store mysql://x", "--store"},
+		{"serve --jwks keys.json --store sqlite:", "--store"},
+		{"serve --jwks keys.json --store postgres:db", "--store"},
+		{"serve --jwks keys.json --listen 8081", "--listen"},
+		{"serve --jwks keys.json --listen :http", "--listen"},
+		{"serve --jwks keys.json --listen :65536", "--listen"},
+		{"serve --jwks keys.json --ops-listen on", "--ops-listen"},
+		{"serve --jwks keys.json --listen :1 --ops-listen :1", "--ops-listen"},
+		{"serve --jwks keys.json --bus nats://x", "--bus"},
+		{"serve --jwks keys.json --rate-limit on", "--rate-limit"},
+		{"serve --jwks keys.json --rate-limit maybe", "--rate-limit"},
+		{"serve --jwks keys.json --lease 1", "--lease"},
+		{"serve --jwks keys.json --lease 99ms", "--lease"},
+		{"serve --jwks keys.json --lease 11m", "--lease"},
+		{"serve --jwks keys.json --drain-timeout 0s", "--drain-timeout"},
+		{"serve --jwks keys.json --drain-timeout soon", "--drain-timeout"},
+		{"serve --jwks keys.json --callback-url example.org", "--callback-url"},
+		{"serve --jwks keys.json --callback-url ftp://example.org", "--callback-url"},
+		{"serve --jwks keys.json --callback-url http://example.org/?x=1", "--callback-url"},
+		{"serve --jwks keys.json --callback-url http://me:pw@example.org", "--callback-url"},
+		{"serve --jwks keys.json --log-level loud", "--log-level"},
+		{"serve --jwks keys.json --log-format xml", "--log-format"},
+		{"dev --jwks keys.json", "--jwks"},
+		{"dev --jwt-secret short", "--jwt-secret"},
+		{"token --role admin --subject me", "--jwt-secret"},
+		{"token --role admin --subject me --jwt-secret short", "--jwt-secret"},
+		{"token --role root --subject me --jwt-secret " + secret, "--role"},
+		{"token --subject me --jwt-secret " + secret, "--role"},
+		{"token --role admin --jwt-secret " + secret, "--subject"},
+		{"token --role admin --subject me --ttl 0s --jwt-secret " + secret, "--ttl"},
+		{"migrate up --store memory", "--store"},
+		{"migrate status --store memory", "--store"},
+		{"migrate down", "down"},
+		{"openapi --version 2.0", "--version"},
+	}
+	for _, c := range cases {
+		t.Run(c.line, func(t *testing.T) {
+			t.Parallel()
+			_, err := parse(t, c.line, nil)
+			var usage *config.UsageError
+			if !errors.As(err, &usage) {
+				t.Fatalf("got %v, want a usage error", err)
+			}
+			if !strings.Contains(err.Error(), c.names) || strings.Contains(err.Error(), "\n") {
+				t.Errorf("want one line that names %s, got %q", c.names, err)
+			}
+		})
+	}
+}
+
+func TestBadVariablesAreNamed(t *testing.T) {
+	t.Parallel()
+	_, err := parse(t, "dev", map[string]string{"COORDINATION_LEASE": "long"})
+	if err == nil || !strings.Contains(err.Error(), "--lease") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestSecretsAreNotPrinted(t *testing.T) {
+	t.Parallel()
+	hidden := "hidden-0123456789abcdef-0123456789abcdef"
+	got := mustParse[config.Serve](t, "serve --jwt-secret "+hidden+" --store postgres://user:hidden@db/orders", nil)
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		if text := fmt.Sprintf(format, got); strings.Contains(text, "hidden") {
+			t.Errorf("%s shows a secret: %s", format, text)
+		}
+	}
+	for _, line := range []string{"serve --store postgres://user:hidden@db:x/%zz", "serve --jwt-secret hidden", "serve --store hidden://x"} {
+		if _, err := parse(t, line, nil); err == nil || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%s: got %v", line, err)
+		}
+	}
+}
+
+func TestCallbackBase(t *testing.T) {
+	t.Parallel()
+	cases := []struct {
+		configured string
+		listener   net.Addr
+		want       string
+	}{
+		{"https://coordination.example/", &net.TCPAddr{Port: 1}, "https://coordination.example"},
+		{"", &net.TCPAddr{IP: net.IPv6unspecified, Port: 8081}, "http://127.0.0.1:8081"},
+		{"", &net.TCPAddr{IP: net.IPv4zero, Port: 8081}, "http://127.0.0.1:8081"},
+		{"", &net.TCPAddr{IP: net.IPv4(10, 0, 0, 7), Port: 80}, "http://10.0.0.7:80"},
+		{"", &net.TCPAddr{IP: net.IPv6loopback, Port: 80}, "http://[::1]:80"},
+	}
+	for _, c := range cases {
+		s := config.Service{CallbackURL: c.configured}
+		if got := s.CallbackBase(c.listener); got != c.want {
+			t.Errorf("%+v: got %s", c, got)
+		}
+	}
+}
