@@ -11,6 +11,8 @@ require (
 	github.com/firstviscount/platform-coordination/sdk v0.1.0
 )
 
+require github.com/google/uuid v1.6.0 // indirect
+
 replace (
 	github.com/firstviscount/platform-coordination/adapters => ../adapters
 	github.com/firstviscount/platform-coordination/contracttests => ../contracttests

@@ -63,6 +63,19 @@ func Effects(s State, since int) []Dispatch {
 	return out
 }
 
+// Unanswered reports whether Effects from 0 are any: a command is out and its
+// participant has not yet answered in any way.
+func (s *State) Unanswered() bool {
+	for _, list := range [2][]StepState{s.Steps, s.Undos} {
+		for i := range list {
+			if list[i].Status == StepInProgress && !list[i].Accepted {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 func (s *State) dispatch(st *StepState, name, service, action string, p Parameters) Dispatch {
 	context := s.contextAt(st.FirstSeq)
 	parameters, _ := p.Resolve(lookup(s.Input, context))
@@ -85,4 +98,21 @@ func (s *State) forwardRef(i int) *ForwardRef {
 	st := &s.Steps[i]
 	return &ForwardRef{Step: s.Template.Steps[i].Name, CommandID: CommandID(s.SagaID, st.Run, s.Template.Steps[i].Name, false, st.Key),
 		Outcome: s.forwardOutcome(i), Result: st.Result}
+}
+
+// CommandIDs are the commands that callbacks may be for: those that stand for
+// the steps and undos now.
+func (s *State) CommandIDs() []string {
+	var ids []string
+	for i := range s.Steps {
+		if s.Steps[i].Attempt > 0 {
+			ids = append(ids, CommandID(s.SagaID, s.Steps[i].Run, s.Template.Steps[i].Name, false, s.Steps[i].Key))
+		}
+	}
+	for c := range s.Undos {
+		if s.Undos[c].Attempt > 0 {
+			ids = append(ids, CommandID(s.SagaID, s.Undos[c].Run, s.Template.Compensations[c].Name, true, s.Undos[c].Key))
+		}
+	}
+	return ids
 }

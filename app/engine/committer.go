@@ -1,0 +1,94 @@
+package engine
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/firstviscount/platform-coordination/ports"
+)
+
+// storeTimeout bounds one call of the store.
+const storeTimeout = 10 * time.Second
+
+// committer is the group commit: changes of many workflows that are ready
+// together go to the store as one batch, with one fsync. A lone change goes at
+// once; while a batch is on its way the next one gathers. It holds at most one
+// change per workflow in hand, since a partition waits for each.
+type committer struct {
+	store ports.Committer
+	done  func(workflowID string, err error)
+
+	mu      sync.Mutex
+	ready   *sync.Cond
+	queue   []ports.Change
+	writing int
+	closed  bool
+}
+
+func newCommitter(store ports.Committer, done func(string, error)) *committer {
+	c := &committer{store: store, done: done}
+	c.ready = sync.NewCond(&c.mu)
+	return c
+}
+
+func (c *committer) add(change ports.Change) {
+	c.mu.Lock()
+	c.queue = append(c.queue, change)
+	c.mu.Unlock()
+	c.ready.Signal()
+}
+
+// busy reports whether anything is queued or being written.
+func (c *committer) busy() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return len(c.queue) > 0 || c.writing > 0
+}
+
+// close lets the lanes finish what is queued and end.
+func (c *committer) close() {
+	c.mu.Lock()
+	c.closed = true
+	c.mu.Unlock()
+	c.ready.Broadcast()
+}
+
+// run is one commit lane.
+func (c *committer) run(ctx context.Context) {
+	for {
+		batch := c.next()
+		if batch == nil {
+			return
+		}
+		// A commit on its way is not cut off by a shutdown: its outcome would be unknown.
+		commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		errs := c.store.Commit(commit, batch)
+		cancel()
+		for i := range batch {
+			c.done(batch[i].Row.WorkflowID, errs[i])
+		}
+		c.mu.Lock()
+		c.writing--
+		c.mu.Unlock()
+	}
+}
+
+// next waits for changes and takes a batch; nil when closed and empty.
+func (c *committer) next() []ports.Change {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.queue) == 0 {
+		if c.closed {
+			return nil
+		}
+		c.ready.Wait()
+	}
+	n := min(len(c.queue), ports.MaxBatch)
+	batch := append([]ports.Change(nil), c.queue[:n]...)
+	rest := copy(c.queue, c.queue[n:])
+	clear(c.queue[rest:])
+	c.queue = c.queue[:rest]
+	c.writing++
+	return batch
+}

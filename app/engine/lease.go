@@ -1,0 +1,115 @@
+package engine
+
+import (
+	"context"
+	"time"
+)
+
+// keepLease renews this replica's lease three times per lease.
+func (e *Engine) keepLease() {
+	every := time.NewTicker(max(e.cfg.Lease/3, 10*time.Millisecond))
+	defer every.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-every.C:
+		}
+		ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Lease)
+		if err := e.store.Renew(ctx, e.cfg.Replica, e.cfg.Lease); err != nil && e.ctx.Err() == nil {
+			// Whatever another replica takes over meanwhile, the store refuses
+			// our changes to it: nothing has to be stopped here.
+			e.log.Warn("lease not renewed", "error", err)
+		}
+		cancel()
+	}
+}
+
+// claim takes over what is due and held by nobody, and what a dead replica held.
+func (e *Engine) claim() {
+	pause := min(max(e.cfg.Lease/20, minClaimEvery), maxClaimEvery)
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-timer.C:
+		}
+		more := e.claimOnce()
+		if e.closed.Load() {
+			return
+		}
+		if more {
+			timer.Reset(0)
+		} else {
+			timer.Reset(pause + time.Duration(e.entropy.Random()%uint64(pause/4+1)))
+		}
+	}
+}
+
+// claimOnce claims one batch and reports whether there may be more.
+func (e *Engine) claimOnce() bool {
+	room := e.cfg.MaxHeld - e.held()
+	if room <= 0 || e.closed.Load() {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(e.ctx, storeTimeout)
+	defer cancel()
+	limit := min(room, claimBatch)
+	records, err := e.store.Claim(ctx, e.cfg.Replica, limit)
+	if err != nil {
+		if e.ctx.Err() == nil {
+			e.log.Warn("claim failed", "error", err)
+		}
+		return false
+	}
+	for _, rec := range records {
+		snap, err := e.templates.restore(ctx, rec)
+		if err != nil {
+			e.log.Error("workflow cannot be continued", "workflowId", rec.Row.WorkflowID, "error", err)
+			continue
+		}
+		e.loopOf(snap.State.WorkflowID).post(func(p *Partition, now time.Time) { p.Adopt(now, snap.State) })
+	}
+	return len(records) == limit
+}
+
+// expireQueues keeps waiting commands from running into their deadlines unsent.
+func (e *Engine) expireQueues() {
+	every := time.NewTicker(ExpireEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-every.C:
+			e.pump.Expire(e.clock.Now())
+		}
+	}
+}
+
+// purge forgets idempotency keys that are old and whose workflows have ended.
+func (e *Engine) purge() {
+	every := time.NewTicker(purgeEvery)
+	defer every.Stop()
+	for {
+		for n := purgeBatch; n == purgeBatch && e.ctx.Err() == nil; {
+			ctx, cancel := context.WithTimeout(e.ctx, storeTimeout)
+			var err error
+			n, err = e.store.PurgeIdempotency(ctx, e.clock.Now().Add(-IdempotencyKept), purgeBatch)
+			cancel()
+			if err != nil {
+				if e.ctx.Err() == nil {
+					e.log.Warn("idempotency keys not purged", "error", err)
+				}
+				break
+			}
+		}
+		select {
+		case <-e.ctx.Done():
+			return
+		case <-every.C:
+		}
+	}
+}

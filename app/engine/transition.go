@@ -1,0 +1,106 @@
+package engine
+
+import (
+	"errors"
+	"time"
+
+	"github.com/firstviscount/platform-coordination/domain"
+	"github.com/firstviscount/platform-coordination/ports"
+)
+
+// decide handles one request: events to commit, or an answer at once.
+func (p *Partition) decide(now time.Time, sl *slot, r Request) {
+	moment := domain.Moment{Now: now.UTC().Truncate(Resolution), Random: p.world.Random(), NewID: p.world.UUID()}
+	if moment.Now.Before(sl.state.UpdatedAt) {
+		moment.Now = sl.state.UpdatedAt // the log's time never runs backwards, whatever this clock says
+	}
+	next, events, err := domain.Advance(sl.state, domain.At(r.Command, moment))
+	_, isTick := r.Command.(domain.Tick)
+	switch {
+	case len(events) == 0 && (err != nil || r.Key == nil):
+		sl.idle = isTick
+		r.reply(Result{State: sl.state, Err: err})
+		return
+	case r.Template != nil && len(events) == 0: // a start that had been committed although that was in doubt
+		r.reply(Result{State: sl.state})
+		return
+	}
+	data, encodeErr := encodeEvents(events)
+	if encodeErr != nil {
+		r.reply(Result{Err: encodeErr})
+		return
+	}
+	c := ports.Change{Expected: sl.state.Version, Holder: sl.owner, Row: project(&next, p.holdFor(now, &next)),
+		Events: data, Counts: counts(&sl.state, &next, events)}
+	if r.Key != nil {
+		c.Idempotency = &ports.IdempotencyRecord{Scope: r.Key.Scope, Fingerprint: r.Key.Fingerprint,
+			WorkflowID: sl.id, Version: next.Version, CreatedAt: moment.Now}
+	}
+	sl.pending = &pending{request: r, next: next, change: c, refusal: err}
+	sl.waiting = true
+	p.timers.remove(&sl.timer)
+	p.world.Commit(c)
+}
+
+// holdFor decides who looks after a workflow in state s: this replica while
+// something is in flight or due soon, otherwise whoever is there when it is due.
+func (p *Partition) holdFor(now time.Time, s *domain.State) hold {
+	wake := s.WakeAt()
+	switch {
+	case s.Status.Terminal():
+		return hold{}
+	case p.draining:
+		return hold{dueAt: now.UTC().Truncate(Resolution)}
+	case s.Unanswered() || !wake.IsZero() && wake.Sub(now) < HoldFor:
+		return hold{owner: p.replica, wakeAt: wake}
+	default:
+		return hold{dueAt: wake}
+	}
+}
+
+// Committed brings the result of World.Commit.
+func (p *Partition) Committed(now time.Time, workflowID string, err error) {
+	sl := p.slots[workflowID]
+	if sl == nil || sl.pending == nil {
+		return
+	}
+	done := sl.pending
+	sl.pending, sl.waiting = nil, false
+	switch {
+	case err == nil:
+		p.committed(now, sl, done)
+	case errors.Is(err, ports.ErrConflict):
+		// Somebody else moved the workflow on. Read it and decide again.
+		sl.queue = append([]Request{done.request}, sl.queue...)
+		sl.stale = true
+	case errors.Is(err, ports.ErrBusinessKeyTaken), errors.Is(err, ports.ErrIdempotencyKeyTaken):
+		done.request.reply(Result{State: sl.state, Err: err})
+	default:
+		// It may have been committed or not. The slot stays until the store
+		// says which: a start that did commit names this replica as its owner.
+		sl.queue = append([]Request{done.request}, sl.queue...)
+		sl.stale = true
+		p.later(now, sl, err)
+		return
+	}
+	p.run(now, sl)
+}
+
+// committed makes a durable transition known: only now may its caller be told
+// and its commands be sent.
+func (p *Partition) committed(now time.Time, sl *slot, done *pending) {
+	before := sl.state.Version
+	sl.state, sl.owner = done.next, done.change.Row.Owner
+	sl.backoff = 0
+	done.request.reply(Result{State: sl.state, Err: done.refusal})
+	p.world.Changed(&sl.state)
+	if sl.resend {
+		before, sl.resend = 0, false
+	}
+	if p.draining {
+		return
+	}
+	for _, cmd := range domain.Effects(sl.state, before) {
+		p.world.Send(cmd)
+	}
+}
