@@ -118,7 +118,7 @@ var (
 	_ ports.Queries   = (*Engine)(nil)
 )
 
-// New makes an engine that does nothing before Start.
+// New makes an engine that does nothing before Open.
 func New(cfg Config, d Deps) (*Engine, error) {
 	if d.Clock == nil {
 		d.Clock = SystemClock{}
@@ -174,9 +174,9 @@ func checkServices(templates []*domain.Template, services map[string]Service) er
 	return nil
 }
 
-// Start saves the templates, takes the lease and begins to work. It fails if
+// Open saves the templates, takes the lease and begins to work. It fails if
 // the store cannot be written.
-func (e *Engine) Start(ctx context.Context) error {
+func (e *Engine) Open(ctx context.Context) error {
 	if err := e.templates.Save(ctx); err != nil {
 		return err
 	}
@@ -196,10 +196,10 @@ func (e *Engine) Start(ctx context.Context) error {
 	return nil
 }
 
-// Stop refuses new requests, lets what is in flight finish until ctx ends,
+// Close refuses new requests, lets what is in flight finish until ctx ends,
 // gives everything else up to the other replicas and ends all goroutines. It
 // may be called twice.
-func (e *Engine) Stop(ctx context.Context) error {
+func (e *Engine) Close(ctx context.Context) error {
 	var err error
 	e.stop.Do(func() {
 		e.closed.Store(true)
