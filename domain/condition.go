@@ -23,12 +23,12 @@ var ErrCondition = errors.New("invalid condition")
 type Truth int8
 
 // The truth values. What cannot be decided, because a look-up found nothing or
-// the types do not fit, is Undecided, the zero value (Unknown is an
-// Outcome).
+// the types do not fit, is Undecided, the zero value
+// (not to be mixed up with the Outcome Unknown).
 const (
-	False   Truth = -1
+	False     Truth = -1
 	Undecided Truth = 0
-	True    Truth = 1
+	True      Truth = 1
 )
 
 // Holds reports whether a condition of this value counts as met: unknown does,

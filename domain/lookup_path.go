@@ -51,11 +51,8 @@ func memberNamed(object []byte, name string) (found []byte, ok bool) {
 }
 
 func elementAt(array []byte, index string) ([]byte, bool) {
-	if !isIndex(index) {
-		return nil, false
-	}
 	n, err := strconv.Atoi(index)
-	if err != nil {
+	if err != nil || !isIndex(index) { // Atoi reads +1 and 01 too
 		return nil, false
 	}
 	for value := range arrayElements(array) {
