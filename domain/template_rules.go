@@ -72,15 +72,16 @@ func (st *Step) faults(f *faultList, names map[string]bool) {
 	f.check(!names[st.Name], "%s: name is used twice", at)
 	names[st.Name] = true
 	f.check(st.Kind == Compensatable || st.Kind == Pivot || st.Kind == Retriable, "%s.kind: compensatable, pivot or retriable", at)
-	for member, p := range map[string]Policy{"onExhausted": st.OnExhausted, "onRejected": st.OnRejected} {
-		f.check(p == PolicyCompensate || p == PolicyPark || p == PolicyContinue, "%s.%s: COMPENSATE, PARK or CONTINUE", at, member)
-	}
+	f.check(st.OnExhausted.known(), "%s.onExhausted: COMPENSATE, PARK or CONTINUE", at)
+	f.check(st.OnRejected.known(), "%s.onRejected: COMPENSATE, PARK or CONTINUE", at)
 	f.check(st.ParkFor == 0 || st.OnExhausted == PolicyPark || st.OnRejected == PolicyPark, "%s.parkFor: only with PARK", at)
 	f.check(st.ParkFor >= 0 && st.ParkFor <= MaxTimeout, "%s.parkFor: at most %s", at, MaxTimeout)
 	commandFaults(f, at, st.Service, st.Action, st.Description, st.Timeout, st.RetryPolicy)
 	f.check(len(st.Attributes) <= MaxAttributes, "%s.attributes: at most %d", at, MaxAttributes)
 	f.check(st.FailureReason == "" || stepName.MatchString(st.FailureReason), "%s.failureReason: must match %s", at, stepName)
 }
+
+func (p Policy) known() bool { return p == PolicyCompensate || p == PolicyPark || p == PolicyContinue }
 
 func commandFaults(f *faultList, at, service, action, description string, timeout Duration, p RetryPolicy) {
 	f.check(serviceName.MatchString(service), "%s.service: must match %s", at, serviceName)
