@@ -18,6 +18,12 @@ type OrderRequest struct {
 	Metadata        json.RawMessage `json:"metadata,omitempty" doc:"Free JSON object of the caller, at most 16 KiB and 8 levels deep"`
 }
 
+// LogValue logs who ordered and how much, nothing personal or secret.
+func (o OrderRequest) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("orderId", o.OrderID), slog.String("customerId", o.CustomerID),
+		slog.Int("items", len(o.Items)), slog.Any("paymentMethod", o.PaymentMethod), slog.Any("shippingAddress", o.ShippingAddress))
+}
+
 // OrderItem is one position of an order.
 type OrderItem struct {
 	ProductID   string `json:"productId" doc:"Product identifier" example:"550e8400-e29b-41d4-a716-446655440000" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`

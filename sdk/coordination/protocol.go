@@ -1,6 +1,10 @@
 package coordination
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"fmt"
+	"log/slog"
+)
 
 // Protocol is the name of the protocol between coordinator and participants.
 const Protocol = "saga-participant/1"
@@ -52,6 +56,19 @@ type Command struct {
 	Context      json.RawMessage `json:"context" doc:"Context of the saga"`
 	Callback     *Callback       `json:"callback,omitempty" doc:"Where an answer that comes later goes"`
 	Forward      *Forward        `json:"forward,omitempty" doc:"The command that is undone; only in a compensation"`
+}
+
+// String names the command and its attempt; parameters and context may hold
+// secrets, and the callback token is one.
+func (c Command) String() string { return fmt.Sprintf("%s attempt %d", c.CommandID, c.Attempt) }
+
+// GoString is String, so that %#v does not show more either.
+func (c Command) GoString() string { return c.String() }
+
+// LogValue logs the command by its names, without what may be secret.
+func (c Command) LogValue() slog.Value {
+	return slog.GroupValue(slog.String("commandId", c.CommandID), slog.String("service", c.Service),
+		slog.String("action", c.Action), slog.Int("attempt", c.Attempt))
 }
 
 // Callback is where the answer to an ACCEPTED command goes. The token alone

@@ -1,6 +1,9 @@
 package coordination
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"log/slog"
+)
 
 // ReturnRequest is the body of POST /workflows/return/start.
 type ReturnRequest struct {
@@ -45,6 +48,15 @@ type StartRequest struct {
 	Options     *Options        `json:"options,omitempty" doc:"Additional options"`
 	Metadata    json.RawMessage `json:"metadata,omitempty" doc:"Free JSON object of the caller, at most 16 KiB and 8 levels deep"`
 }
+
+// String names what is started; the input may hold secrets.
+func (r StartRequest) String() string { return r.Type + " " + r.BusinessKey }
+
+// GoString is String, so that %#v does not show the input either.
+func (r StartRequest) GoString() string { return r.String() }
+
+// LogValue logs what is started, without its input.
+func (r StartRequest) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // Options are the options of every workflow but an order, which has more.
 type Options struct {

@@ -2,7 +2,7 @@ package coordination
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"iter"
 	"net/http"
 	"net/url"
@@ -90,10 +90,8 @@ func (s *WorkflowService) GetMetrics(ctx context.Context, query MetricsQuery) (*
 // AllActive iterates over the active workflows of all pages from the one query
 // names on. An error ends the iteration and comes with a zero workflow.
 func (s *WorkflowService) AllActive(ctx context.Context, query ActiveQuery) iter.Seq2[WorkflowSummary, error] {
-	return allPages(func(next position) ([]WorkflowSummary, Pagination, error) {
-		if next.moved {
-			query.Page, query.Cursor = next.page, next.cursor
-		}
+	return allPages(position{query.Page, query.Cursor}, func(at position) ([]WorkflowSummary, Pagination, error) {
+		query.Page, query.Cursor = at.page, at.cursor
 		list, err := s.ListActive(ctx, query)
 		if err != nil {
 			return nil, Pagination{}, err
@@ -105,10 +103,8 @@ func (s *WorkflowService) AllActive(ctx context.Context, query ActiveQuery) iter
 // All iterates over all workflows of all pages from the one query names on. An
 // error ends the iteration and comes with a zero workflow.
 func (s *WorkflowService) All(ctx context.Context, query ListQuery) iter.Seq2[WorkflowSummary, error] {
-	return allPages(func(next position) ([]WorkflowSummary, Pagination, error) {
-		if next.moved {
-			query.Page, query.Cursor = next.page, next.cursor
-		}
+	return allPages(position{query.Page, query.Cursor}, func(at position) ([]WorkflowSummary, Pagination, error) {
+		query.Page, query.Cursor = at.page, at.cursor
 		list, err := s.List(ctx, query)
 		if err != nil {
 			return nil, Pagination{}, err
@@ -120,10 +116,8 @@ func (s *WorkflowService) All(ctx context.Context, query ListQuery) iter.Seq2[Wo
 // AllEvents iterates over the events of a workflow, oldest first, from the page
 // query names on. An error ends the iteration and comes with a zero event.
 func (s *WorkflowService) AllEvents(ctx context.Context, workflowID string, query EventsQuery) iter.Seq2[RecordedEvent, error] {
-	return allPages(func(next position) ([]RecordedEvent, Pagination, error) {
-		if next.moved {
-			query.Page, query.Cursor = next.page, next.cursor
-		}
+	return allPages(position{query.Page, query.Cursor}, func(at position) ([]RecordedEvent, Pagination, error) {
+		query.Page, query.Cursor = at.page, at.cursor
 		history, err := s.Events(ctx, workflowID, query)
 		if err != nil {
 			return nil, Pagination{}, err
@@ -132,33 +126,34 @@ func (s *WorkflowService) AllEvents(ctx context.Context, workflowID string, quer
 	})
 }
 
-// position is where the next page starts; unmoved, it is where the query says.
+// position is where a page is: behind a cursor or, without one, by its number.
 type position struct {
-	moved  bool
-	cursor string
 	page   int
+	cursor string
 }
 
-// after returns the position after the page that at led to. It follows cursors
-// where the service gives them, since pages shift while workflows come and go.
+// after returns the position after the page at at. It follows cursors where the
+// service gives them, since numbered pages shift while workflows come and go.
 func (at position) after(page Pagination) (position, bool) {
 	if page.NextCursor != "" {
-		return position{moved: true, cursor: page.NextCursor}, true
+		return position{cursor: page.NextCursor}, true
 	}
 	if at.cursor != "" { // the last page of a chain of cursors
 		return position{}, false
 	}
-	return position{moved: true, page: page.Page + 1}, page.Page+1 < page.TotalPages
+	return position{page: page.Page + 1}, page.Page+1 < page.TotalPages
 }
 
-// allPages iterates over the elements of all pages that fetch returns.
-func allPages[T any](fetch func(position) ([]T, Pagination, error)) iter.Seq2[T, error] {
+// errSamePage stops an iteration that would never end.
+var errSamePage = errors.New("coordination: the service led from a page to the same page")
+
+// allPages iterates over the elements of all pages that fetch returns, from at on.
+func allPages[T any](at position, fetch func(position) ([]T, Pagination, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
-		var at position
-		for {
+		var none T
+		for at, more := at, true; more; {
 			elements, page, err := fetch(at)
 			if err != nil {
-				var none T
 				yield(none, err)
 				return
 			}
@@ -167,16 +162,12 @@ func allPages[T any](fetch func(position) ([]T, Pagination, error)) iter.Seq2[T,
 					return
 				}
 			}
-			next, more := at.after(page)
-			if !more {
+			next, goOn := at.after(page)
+			if goOn && next == at {
+				yield(none, errSamePage)
 				return
 			}
-			if next == at {
-				var none T
-				yield(none, fmt.Errorf("coordination: the service led from a page to the same page"))
-				return
-			}
-			at = next
+			at, more = next, goOn
 		}
 	}
 }

@@ -1,0 +1,134 @@
+package coordination_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
+)
+
+// A server that answers every request with one document stands in for the
+// coordinator in these examples.
+func exampleServer(status int, document string) *httptest.Server {
+	return httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(status)
+		fmt.Fprint(w, text(document))
+	}))
+}
+
+func Example() {
+	server := exampleServer(http.StatusCreated, "order-started")
+	defer server.Close()
+
+	client, err := coordination.New(server.URL, coordination.WithToken("token"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	workflow, err := client.Workflows.StartOrder(context.Background(), coordination.OrderRequest{
+		OrderID:    "ord-550e8400-e29b-41d4-a716-446655440000",
+		CustomerID: "cust-123e4567-e89b-12d3-a456-426614174000",
+		Items:      []coordination.OrderItem{{ProductID: "prod-789", Quantity: 2, UnitPrice: "599.99"}},
+		PaymentMethod: coordination.PaymentMethod{
+			Type: "CREDIT_CARD", Token: "tok_123", Amount: "1199.98", Currency: "USD",
+		},
+		ShippingAddress: coordination.ShippingAddress{
+			Name: "John Doe", Street: "123 Main St", City: "New York", ZipCode: "10001", Country: "US",
+		},
+		ShippingMethod: "STANDARD",
+	}, coordination.WithIdempotencyKey("checkout-4711"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(workflow.WorkflowID, workflow.Status, "at", workflow.CurrentStep)
+	// Output: wf-660e8400-e29b-41d4-a716-446655440000 STARTED at INVENTORY_RESERVATION
+}
+
+func ExampleWorkflowService_GetStatus() {
+	server := exampleServer(http.StatusOK, "workflow-status")
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	status, err := client.Workflows.GetStatus(context.Background(), "wf-660e8400-e29b-41d4-a716-446655440000")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(status.Status, status.Progress.Percentage, "%")
+	fmt.Println(status.Steps[0].Name, status.Steps[0].Status, "in", status.Steps[0].Duration)
+	fmt.Println(status.Steps[1].Name, status.Steps[1].Status, "by", string(status.Steps[1].Attributes["provider"]))
+	// Output:
+	// IN_PROGRESS 16.67 %
+	// INVENTORY_RESERVATION COMPLETED in PT5S
+	// PAYMENT_PROCESSING IN_PROGRESS by "stripe"
+}
+
+func ExampleWithWait() {
+	server := exampleServer(http.StatusUnprocessableEntity, "error")
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	_, err := client.Workflows.Start(context.Background(), coordination.StartRequest{
+		Type: coordination.TypeCompensationTest, BusinessKey: "test-1", Input: json.RawMessage(`{"failStep":"EXECUTE"}`),
+	}, coordination.WithWait(30*time.Second))
+
+	if errors.Is(err, coordination.ErrWorkflowExecutionFailed) {
+		var details coordination.FailureDetails
+		failure, _ := errors.AsType[*coordination.Error](err)
+		if err := failure.DecodeDetails(&details); err == nil {
+			fmt.Println(details.FailedStep, "-", details.StepError)
+		}
+	}
+	// Output: PAYMENT_PROCESSING - Payment was declined by the issuing bank
+}
+
+func ExampleWorkflowService_AllActive() {
+	server := exampleServer(http.StatusOK, `{"workflows":[{"workflowId":"wf-1","progress":75.0}],"pagination":{"totalPages":1}}`)
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	query := coordination.ActiveQuery{Status: coordination.StatusInProgress, Size: 50}
+	for workflow, err := range client.Workflows.AllActive(context.Background(), query) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(workflow.WorkflowID, workflow.Progress)
+	}
+	// Output: wf-1 75
+}
+
+func ExampleSagaService_PreviewCompensation() {
+	server := exampleServer(http.StatusOK, "compensation-preview")
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	plan, err := client.Sagas.PreviewCompensation(context.Background(), "saga-770e8400-e29b-41d4-a716-446655440000",
+		coordination.CompensateRequest{Reason: "MANUAL_INTERVENTION"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	for _, step := range plan.CompensationSteps {
+		fmt.Println(step.Step, step.Status)
+	}
+	// Output:
+	// VOID_PAYMENT PENDING
+	// RELEASE_INVENTORY PENDING
+}
+
+func ExampleDuration() {
+	fmt.Println(coordination.Duration(195 * time.Second))
+	duration, err := coordination.ParseDuration("PT0.15S")
+	fmt.Println(duration.Std(), err)
+	// Output:
+	// PT3M15S
+	// 150ms <nil>
+}
