@@ -15,6 +15,8 @@ var (
 	ErrBusinessKeyTaken = errors.New("business key is taken")
 	// ErrIdempotencyKeyTaken: a record with this scope exists.
 	ErrIdempotencyKeyTaken = errors.New("idempotency key is taken")
+	// ErrBadCursor: the cursor is not one that this list, with these filters and this order, gave.
+	ErrBadCursor = errors.New("not a cursor of this list")
 	// ErrOverloaded: a bounded queue is full; nothing was done, try again later.
 	ErrOverloaded = errors.New("too much work in progress")
 	// ErrUnavailable: the store cannot be reached; whether a change was made is not known.
