@@ -9,6 +9,7 @@ require (
 	github.com/firstviscount/platform-coordination/domain v0.1.0
 	github.com/firstviscount/platform-coordination/ports v0.1.0
 	github.com/firstviscount/platform-coordination/sdk v0.1.0
+	gopkg.in/yaml.v3 v3.0.1
 )
 
 require github.com/google/uuid v1.6.0 // indirect
