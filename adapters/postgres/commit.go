@@ -1,0 +1,272 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/firstviscount/platform-coordination/adapters/internal/sqlrow"
+	"github.com/firstviscount/platform-coordination/ports"
+)
+
+// maxTries bounds how often a batch is done again because another commit came
+// between its checks and its writes. Each time that other commit is visible
+// afterwards, so a second try is rare and a third all but impossible.
+const maxTries = 6
+
+// errOvertaken: maxTries were not enough; nothing was written.
+var errOvertaken = fmt.Errorf("postgres: commit: %w: overtaken by other commits", ports.ErrUnavailable)
+
+// Commit writes a batch of changes in one transaction, one round trip and one
+// flush. It may be called concurrently; more than a few at once gain nothing,
+// since the next batch can gather while one is on its way.
+func (s *Store) Commit(ctx context.Context, batch []ports.Change) []error {
+	errs := make([]error, len(batch))
+	rounds, err := sqlrow.Rounds(batch)
+	if err != nil {
+		return sqlrow.All(errs, err)
+	}
+	for _, round := range rounds {
+		s.commit(ctx, round, errs)
+	}
+	return errs
+}
+
+// commit writes changes that cannot refuse each other, and files their errors.
+func (s *Store) commit(ctx context.Context, round []sqlrow.Numbered, errs []error) {
+	slices.SortFunc(round, func(a, b sqlrow.Numbered) int { return cmp.Compare(a.Row.WorkflowID, b.Row.WorkflowID) })
+	for range maxTries {
+		written, err := s.write(ctx, round)
+		switch {
+		case err == nil:
+			round = sqlrow.Without(round, written)
+			if round = s.explain(ctx, round, errs); len(round) == 0 {
+				return
+			}
+		case isOvertaken(err): // nothing was written; the checks will see why
+		case isFaulty(err) && len(round) > 1:
+			for i := range round {
+				s.commit(ctx, round[i:i+1:i+1], errs)
+			}
+			return
+		default:
+			err = unavailable("commit", err)
+			for _, c := range round {
+				errs[c.Number] = err
+			}
+			return
+		}
+	}
+	for _, c := range round {
+		errs[c.Number] = errOvertaken
+	}
+}
+
+// isOvertaken reports whether Postgres rolled back because of another
+// transaction, so that doing it again can succeed.
+func isOvertaken(err error) bool {
+	switch sqlState(err) {
+	case "23505", // unique_violation: a key was taken since the check
+		"40001", "40P01": // serialization_failure, deadlock_detected
+		return true
+	}
+	return pgconn.SafeToRetry(err) // nothing was sent: the idle connection was dead
+}
+
+// isFaulty reports whether Postgres refused a value (class 22 or 23, or a
+// program limit): one change is to blame, and its neighbours must not suffer.
+func isFaulty(err error) bool {
+	state := sqlState(err)
+	return len(state) == 5 && (state[:2] == "22" || state[:2] == "23" || state[:2] == "54")
+}
+
+func sqlState(err error) string {
+	var pg *pgconn.PgError
+	if errors.As(err, &pg) {
+		return pg.Code
+	}
+	return ""
+}
+
+// write sends a round as one pipelined transaction and returns the numbers of
+// the changes that were written.
+func (s *Store) write(ctx context.Context, round []sqlrow.Numbered) ([]int, error) {
+	var starts, transitions []sqlrow.Numbered
+	for _, c := range round {
+		if c.Expected == 0 {
+			starts = append(starts, c)
+		} else {
+			transitions = append(transitions, c)
+		}
+	}
+	conn, err := s.commits.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	b := buffers.Get().(*buffer)
+	defer buffers.Put(b)
+	batch := &pgconn.Batch{}
+	b.reset()
+	slot := slotOf(conn.Conn())
+	// Transitions first: what they give up, a start of the batch may take.
+	b.add(batch, transitionsStatement, transitions, slot)
+	b.add(batch, startsStatement, starts, slot)
+	results := conn.Conn().PgConn().ExecBatch(ctx, batch)
+	written, err := readWritten(results, transitions, starts)
+	if closeErr := results.Close(); err == nil {
+		err = closeErr
+	}
+	return written, err
+}
+
+// readWritten reads, for each statement that was sent, the places of the
+// changes that it wrote.
+func readWritten(results *pgconn.MultiResultReader, transitions, starts []sqlrow.Numbered) ([]int, error) {
+	var written []int
+	for _, list := range [][]sqlrow.Numbered{transitions, starts} {
+		if len(list) == 0 {
+			continue
+		}
+		if !results.NextResult() {
+			break // Close tells why
+		}
+		rows := results.ResultReader()
+		for rows.NextRow() {
+			ord := binary.BigEndian.Uint64(rows.Values()[0])
+			written = append(written, list[ord-1].Number)
+		}
+		if _, err := rows.Close(); err != nil {
+			return nil, err
+		}
+	}
+	return written, nil
+}
+
+// A buffer keeps the memory of parameters between commits.
+type buffer struct {
+	columns [][]column // one list per statement
+	used    int
+	slot    [4]byte
+}
+
+var buffers = sync.Pool{New: func() any { return &buffer{} }}
+
+// binaryFormat is for all parameters and results.
+var binaryFormat = []int16{pgtype.BinaryFormatCode}
+
+func (b *buffer) reset() { b.used = 0 }
+
+// next is a list of n empty columns.
+func (b *buffer) next(n int) []column {
+	if b.used == len(b.columns) {
+		b.columns = append(b.columns, make([]column, n))
+	}
+	list := b.columns[b.used]
+	b.used++
+	for i := range list {
+		list[i].reset()
+	}
+	return list
+}
+
+// add puts a statement for the changes into the batch, if there are any.
+func (b *buffer) add(batch *pgconn.Batch, statement string, changes []sqlrow.Numbered, slot int32) {
+	if len(changes) == 0 {
+		return
+	}
+	columns := b.next(slotParam - 1)
+	params := make([][]byte, 0, slotParam)
+	add := func(n int) []column {
+		list := columns[len(params) : len(params)+n]
+		return list
+	}
+	parts := sqlrow.Parts(changes)
+	params = append(params, encode(add(len(rowParams)), rowParams, changePointers(changes))...)
+	params = append(params, encode(add(len(changeParams)), changeParams, changePointers(changes))...)
+	params = append(params, encode(add(len(keyParams)), keyParams, pointers(parts.Keys))...)
+	params = append(params, encode(add(len(incrementParams)), incrementParams, pointers(parts.Increments))...)
+	params = append(params, encode(add(len(counterParams)), counterParams, pointers(parts.Counters))...)
+	binary.BigEndian.PutUint32(b.slot[:], uint32(slot))
+	batch.ExecPrepared(statement, append(params, b.slot[:]), binaryFormat, binaryFormat)
+}
+
+// encode writes elements into the columns of their parameters.
+func encode[E any](columns []column, params []param[E], elements []*E) [][]byte {
+	encoded := make([][]byte, len(params))
+	for i, p := range params {
+		for _, e := range elements {
+			p.put(&columns[i], e)
+		}
+		encoded[i] = columns[i].encoded(oids[p.kind])
+	}
+	return encoded
+}
+
+func changePointers(changes []sqlrow.Numbered) []*ports.Change {
+	list := make([]*ports.Change, len(changes))
+	for i := range changes {
+		list[i] = changes[i].Change
+	}
+	return list
+}
+
+func pointers[E any](elements []E) []*E {
+	list := make([]*E, len(elements))
+	for i := range elements {
+		list[i] = &elements[i]
+	}
+	return list
+}
+
+// explainSQL looks up what may stand in the way of changes.
+const explainSQL = `
+SELECT c.ord, coalesce(w.version, 0), coalesce(w.owner, ''), coalesce(b.workflow_id, ''),
+	EXISTS (SELECT FROM idempotency i WHERE i.scope = c.scope)
+FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) WITH ORDINALITY AS c(workflow_id, type, business_key, scope, ord)
+LEFT JOIN workflows w ON w.workflow_id = c.workflow_id
+LEFT JOIN workflows b ON b.business_key = c.business_key AND b.type = c.type AND b.blocks AND b.workflow_id <> c.workflow_id`
+
+// explain files why changes were refused, and returns those that nothing
+// stands in the way of any more.
+func (s *Store) explain(ctx context.Context, refused []sqlrow.Numbered, errs []error) []sqlrow.Numbered {
+	if len(refused) == 0 {
+		return nil
+	}
+	ids, types, keys, scopes := make([]string, len(refused)), make([]string, len(refused)), make([]string, len(refused)), make([]string, len(refused))
+	for i, c := range refused {
+		ids[i] = c.Row.WorkflowID
+		if sqlrow.Blocks(&c.Row) {
+			types[i], keys[i] = c.Row.Type, storable(c.Row.BusinessKey)
+		}
+		if c.Idempotency != nil {
+			scopes[i] = c.Idempotency.Scope
+		}
+	}
+	var again []sqlrow.Numbered
+	rows, _ := s.pool.Query(ctx, explainSQL, ids, types, keys, scopes)
+	var ord int64
+	var found sqlrow.Obstacles
+	_, err := pgx.ForEachRow(rows, []any{&ord, &found.Version, &found.Owner, &found.KeyHolder, &found.ScopeTaken}, func() error {
+		c := refused[ord-1]
+		if errs[c.Number] = found.Refusal(c.Change); errs[c.Number] == nil {
+			again = append(again, c)
+		}
+		return nil
+	})
+	if err != nil {
+		for _, c := range refused {
+			errs[c.Number] = unavailable("explain a refusal", err)
+		}
+		return nil
+	}
+	return again
+}
