@@ -149,7 +149,7 @@ type ConflictDetails struct {
 // StateDetails are the details of [ErrInvalidWorkflowState].
 type StateDetails struct {
 	WorkflowID  string   `json:"workflowId,omitempty" doc:"Workflow identifier"`
-	Status      Status   `json:"status,omitempty" doc:"Status of the workflow" enum:"STARTED,IN_PROGRESS,RETRYING,COMPENSATING,CANCELLING,PARKED,COMPLETED,FAILED,CANCELLED"`
+	Status      Status   `json:"status,omitempty" doc:"Status of the workflow" example:"COMPLETED" enum:"STARTED,IN_PROGRESS,RETRYING,COMPENSATING,CANCELLING,PARKED,COMPLETED,FAILED,CANCELLED"`
 	Reason      string   `json:"reason,omitempty" doc:"Why the state does not allow it, for programs" example:"OTHER_STEP"`
 	ResumesFrom string   `json:"resumesFrom,omitempty" doc:"The only step a retry can resume from" example:"PAYMENT_PROCESSING"`
 	LaterSteps  []string `json:"laterSteps,omitempty" doc:"Later steps that may have effects; forceCompensation includes them" example:"PAYMENT_PROCESSING"`
