@@ -22,7 +22,7 @@ import (
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
-//var _ ports.Store = (*Store)(nil)
+var _ ports.Store = (*Store)(nil)
 
 // Defaults of Config.
 const (
@@ -114,6 +114,7 @@ var commitSettings = map[string]string{
 // save is not worth the day when statistics lag behind.
 var querySettings = map[string]string{
 	"enable_seqscan": "off",
+	"enable_sort":    "off", // of two indexes the one in order
 	"jit":            "off",
 }
 

@@ -47,9 +47,11 @@ CREATE UNIQUE INDEX workflows_business_key ON workflows (business_key, type) WHE
 -- Live workflows: what is due, who holds what. Ended ones leave it.
 CREATE INDEX workflows_live ON workflows (owner, due_at) WHERE active;
 
--- Ended workflows, for lists. Written once, when a workflow ends.
+-- Ended workflows, for lists. Written once, when a workflow ends. The first
+-- three serve every order under any filter on type, status and priority: totals
+-- tells which combinations of them there are, and a list merges their scans.
 CREATE INDEX workflows_ended_started ON workflows (type, status, priority, started_at) WHERE NOT active;
-CREATE INDEX workflows_ended_updated ON workflows (updated_at) WHERE NOT active;
+CREATE INDEX workflows_ended_updated ON workflows (type, status, priority, updated_at) WHERE NOT active;
 CREATE INDEX workflows_ended_id ON workflows (type, status, priority, workflow_id) WHERE NOT active;
 CREATE INDEX workflows_ended_customer ON workflows (customer_id, started_at) WHERE NOT active;
 CREATE INDEX workflows_ended_key ON workflows (business_key) WHERE NOT active AND business_key <> '';
