@@ -8,6 +8,9 @@
 //		contracttests.Store(t, func(t *testing.T) ports.Store { return openEmpty(t) })
 //	}
 //
+// A store that outlives its process is also given to DurableStore, and one that
+// replicas share to Store once more, as a Spread of two openings.
+//
 // Rules run without package testing too, so that a test can show that a
 // deliberately broken implementation is caught.
 package contracttests

@@ -62,7 +62,9 @@ func keyOf(r *ports.Row) businessKey {
 	return businessKey{r.Type, r.BusinessKey}
 }
 
-// replace puts a row in the place of the workflow's present one, if any.
+// replace puts a row in the place of the workflow's present one, if any. While
+// nothing changes that the indexes of active rows depend on, they are not
+// touched; x.due then holds an older row of the same place.
 func (x *index) replace(w *workflow, row *ports.Row) {
 	old := w.row
 	w.row = row
