@@ -105,6 +105,7 @@ type Engine struct {
 	loaders   chan struct{}
 	requests  atomic.Int64
 	closed    atomic.Bool
+	leased    atomic.Bool
 
 	ctx     context.Context // of everything that runs in the background
 	cancel  context.CancelFunc
@@ -183,6 +184,7 @@ func (e *Engine) Open(ctx context.Context) error {
 	if err := e.store.Renew(ctx, e.cfg.Replica, e.cfg.Lease); err != nil {
 		return fmt.Errorf("take the lease: %w", err)
 	}
+	e.leased.Store(true)
 	for _, l := range e.loops {
 		e.running.Go(l.run)
 	}

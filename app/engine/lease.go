@@ -16,12 +16,15 @@ func (e *Engine) keepLease() {
 		case <-every.C:
 		}
 		ctx, cancel := context.WithTimeout(e.ctx, e.cfg.Lease)
-		if err := e.store.Renew(ctx, e.cfg.Replica, e.cfg.Lease); err != nil && e.ctx.Err() == nil {
-			// Whatever another replica takes over meanwhile, the store refuses
-			// our changes to it: nothing has to be stopped here.
+		err := e.store.Renew(ctx, e.cfg.Replica, e.cfg.Lease)
+		cancel()
+		// Whatever another replica takes over without a lease of ours, the store
+		// refuses our changes to it: nothing has to be stopped. But nothing more
+		// is claimed either; it would be taken away again at once.
+		e.leased.Store(err == nil)
+		if err != nil && e.ctx.Err() == nil {
 			e.log.Warn("lease not renewed", "error", err)
 		}
-		cancel()
 	}
 }
 
@@ -51,7 +54,7 @@ func (e *Engine) claim() {
 // claimOnce claims one batch and reports whether there may be more.
 func (e *Engine) claimOnce() bool {
 	room := e.cfg.MaxHeld - e.held()
-	if room <= 0 || e.closed.Load() {
+	if room <= 0 || e.closed.Load() || !e.leased.Load() {
 		return false
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, storeTimeout)
