@@ -29,8 +29,8 @@ type Options struct {
 // After a failed write nobody knows what is on disk. The ledger then refuses
 // everything until it is opened again, because only the file can tell.
 type Ledger struct {
-	file   *os.File
-	noSync bool
+	file *os.File
+	sync func() error // makes durable what was written
 
 	// writing is held by the goroutine that writes a batch.
 	writing sync.Mutex
@@ -58,7 +58,11 @@ func Open(path string, opts Options, replay func(Entry) error) (*Ledger, error) 
 	if err := prepare(file, replay); err != nil {
 		return nil, errors.Join(fmt.Errorf("open ledger %s: %w", path, err), file.Close())
 	}
-	return &Ledger{file: file, noSync: opts.NoSync}, nil
+	l := &Ledger{file: file, sync: file.Sync}
+	if opts.NoSync {
+		l.sync = func() error { return nil }
+	}
+	return l, nil
 }
 
 func prepare(file *os.File, replay func(Entry) error) error {
@@ -69,7 +73,7 @@ func prepare(file *os.File, replay func(Entry) error) error {
 	if err != nil {
 		return err
 	}
-	// Without the cut the next line would be glued to the torn one.
+	// Otherwise the rest of the torn line would stay behind the next one.
 	if err := file.Truncate(intact); err != nil {
 		return err
 	}
@@ -80,15 +84,6 @@ func prepare(file *os.File, replay func(Entry) error) error {
 		return err
 	}
 	return syncDir(filepath.Dir(file.Name()))
-}
-
-// syncDir makes the name of a new file durable; its content alone is not enough.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
 }
 
 // Append writes one entry and returns when it is durable. An error means that
@@ -152,10 +147,7 @@ func (l *Ledger) write(lines []byte) error {
 	if _, err := l.file.Write(lines); err != nil {
 		return fmt.Errorf("write ledger: %w", err)
 	}
-	if l.noSync {
-		return nil
-	}
-	if err := l.file.Sync(); err != nil {
+	if err := l.sync(); err != nil {
 		return fmt.Errorf("sync ledger: %w", err)
 	}
 	return nil
