@@ -25,7 +25,7 @@ func (s *Store) Renew(ctx context.Context, replica string, ttl time.Duration) er
 // holders hops from owner to owner through the index of live workflows, so its
 // cost depends on the number of replicas, not of workflows. Rows that another
 // claim or commit has locked are skipped; a row that changed since the snapshot
-// is checked again by Postgres before it is locked.
+// is checked again by Postgres before it is locked, and returned as it is then.
 const claimSQL = `
 WITH RECURSIVE holders(owner) AS (
 	SELECT min(owner) FROM workflows WHERE active AND owner > ''
@@ -53,16 +53,52 @@ claimed AS (
 	WHERE w.workflow_id = c.workflow_id
 	RETURNING w.*
 )
-SELECT ` + rowColumns + `, ` + eventLists + ` FROM claimed w`
+SELECT ` + rowColumns + `, nr FROM claimed`
+
+// claimedEventsSQL must be a statement of its own: the snapshot of claimSQL may
+// be older than the rows that it locked.
+const claimedEventsSQL = `
+SELECT nr, array_agg(data ORDER BY first_seq) FROM events WHERE nr = ANY ($1::bigint[]) GROUP BY nr`
 
 // Claim takes over up to limit workflows that are due or whose holder is dead.
 func (s *Store) Claim(ctx context.Context, replica string, limit int) ([]ports.Record, error) {
-	rows, _ := s.pool.Query(ctx, claimSQL, replica, limit)
-	records, err := pgx.CollectRows(rows, record)
+	var records []ports.Record
+	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
+		records, err = claim(ctx, tx, replica, limit)
+		return err
+	})
 	if err != nil {
 		return nil, unavailable("claim workflows", err)
 	}
 	return records, nil
+}
+
+func claim(ctx context.Context, tx pgx.Tx, replica string, limit int) ([]ports.Record, error) {
+	var numbers []int64
+	rows, _ := tx.Query(ctx, claimSQL, replica, limit)
+	records, err := pgx.CollectRows(rows, func(r pgx.CollectableRow) (ports.Record, error) {
+		var rec ports.Record
+		var nr int64
+		err := scanRow(r, &rec.Row, &nr)
+		numbers = append(numbers, nr)
+		return rec, err
+	})
+	if err != nil || len(records) == 0 {
+		return nil, err
+	}
+	place := make(map[int64]int, len(numbers))
+	for i, nr := range numbers {
+		place[nr] = i
+	}
+	rows, _ = tx.Query(ctx, claimedEventsSQL, numbers)
+	var nr int64
+	var events [][]byte
+	_, err = pgx.ForEachRow(rows, []any{&nr, &events}, func() error {
+		records[place[nr]].Events = events
+		events = nil
+		return nil
+	})
+	return records, err
 }
 
 // releaseSQL locks in the order of commits before it changes anything.

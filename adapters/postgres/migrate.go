@@ -11,7 +11,6 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 )
 
 //go:embed migrations/*.sql
@@ -90,15 +89,27 @@ func withProvider(dsn string, do func(*goose.Provider) error) error {
 	return do(p)
 }
 
+// sessionLock lets one replica migrate a schema at a time; the others wait.
+// (goose's own lock asks every few seconds, and is one for all schemas.)
+type sessionLock struct{}
+
+const lockKey = "hashtext('coordination.migrate'), hashtext(current_schema())"
+
+func (sessionLock) SessionLock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_lock("+lockKey+")")
+	return err
+}
+
+func (sessionLock) SessionUnlock(ctx context.Context, conn *sql.Conn) error {
+	_, err := conn.ExecContext(ctx, "SELECT pg_advisory_unlock("+lockKey+")")
+	return err
+}
+
 func provider(db *sql.DB) (*goose.Provider, error) {
 	files, err := fs.Sub(migrations, "migrations")
 	if err != nil {
 		return nil, err
 	}
-	locker, err := lock.NewPostgresSessionLocker()
-	if err != nil {
-		return nil, err
-	}
 	return goose.NewProvider(goose.DialectPostgres, db, files,
-		goose.WithSessionLocker(locker), goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
+		goose.WithSessionLocker(sessionLock{}), goose.WithTableName(versionTable), goose.WithDisableGlobalRegistry(true))
 }

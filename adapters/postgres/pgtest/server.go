@@ -16,7 +16,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -47,7 +46,6 @@ type Options struct {
 type Server struct {
 	address *url.URL
 	dir     string // "" if somebody else runs the server
-	admin   sync.Mutex
 
 	keeper *exec.Cmd
 	leash  io.Closer // closing it stops the server
@@ -105,7 +103,7 @@ func (s *Server) start(bin string, account *syscall.Credential, o Options) error
 	}
 	s.address = &url.URL{
 		Scheme: "postgres", User: url.User("postgres"),
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), RawQuery: "sslmode=disable",
+		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres", RawQuery: "sslmode=disable",
 	}
 	s.keeper = s.command(account, "/bin/sh", append([]string{"-c", keeperScript, filepath.Join(bin, "postgres"), "-D", data}, flags(s.dir, port, o)...)...)
 	s.keeper.Stdout, s.keeper.Stderr = s.log, s.log
@@ -154,7 +152,7 @@ func (s *Server) await() error {
 	tick := time.NewTicker(pollEvery)
 	defer tick.Stop()
 	for {
-		conn, err := pgx.Connect(ctx, s.URL("postgres"))
+		conn, err := pgx.Connect(ctx, s.URL())
 		if err == nil {
 			return conn.Close(ctx)
 		}
