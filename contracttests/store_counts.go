@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/domain"
@@ -68,8 +69,10 @@ func hourly(hour int, name ports.CountName, label string, n int64, total time.Du
 	}
 }
 
-// counts adds counts to a change.
-func counts(all ...ports.Count) Edit { return func(c *ports.Change) { c.Counts = all } }
+// counts gives a change counts of its own.
+func counts(all ...ports.Count) Edit {
+	return func(c *ports.Change) { c.Counts = slices.Clone(all) }
+}
 
 func countsAddUp(p *probe) {
 	row := p.start(1, HeldBy("r1"), counts(hourly(0, ports.CountStarted, "", 1, 0)))

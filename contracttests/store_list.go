@@ -38,16 +38,18 @@ func (p *probe) varied(n int) []ports.Row {
 			r.Type, r.Priority = types[i%3], priorities[i/2%3]
 			r.CustomerID = fmt.Sprintf("cust-%06d", i%4)
 			r.StartedAt = Epoch.Add(time.Duration(i*7%n) * time.Minute)
-			r.UpdatedAt = r.StartedAt.Add(time.Duration(i*11%n) * time.Second)
 			if i%5 == 0 {
 				r.ErrorCode = "PAYMENT_DECLINED"
 			}
 		}))
+		updated := EditRow(func(r *ports.Row) { r.UpdatedAt = Epoch.Add(24*time.Hour + time.Duration(i*11%n)*time.Minute) })
 		switch {
 		case i%2 == 0:
-			rows[i] = p.next(rows[i], Ends(ends[i/2%3]))
+			rows[i] = p.next(rows[i], Ends(ends[i/2%3]), updated)
 		case i%3 == 0:
-			rows[i] = p.next(rows[i], EditRow(func(r *ports.Row) { r.CurrentStep = "PAYMENT_PROCESSING" }))
+			rows[i] = p.next(rows[i], EditRow(func(r *ports.Row) { r.CurrentStep = "PAYMENT_PROCESSING" }), updated)
+		default:
+			rows[i] = p.next(rows[i], EditRow(func(r *ports.Row) { r.Status = domain.Retrying }), updated)
 		}
 	}
 	return rows

@@ -14,32 +14,49 @@ import (
 // brokenWriters are stores that write what they should not, or not what they should.
 func brokenWriters() []brokenStore {
 	return []brokenStore{
-		{"no version check", "Commit: refused with ErrConflict unless the stored version is Expected", eachChange(noVersionCheck)},
-		{"no holder check", "Commit: refused with ErrConflict unless the stored owner is Holder", eachChange(noHolderCheck)},
-		{"a start overwrites", "Commit: a start is refused with ErrConflict if its workflow exists", eachChange(startOverwrites)},
-		{"a change of nothing starts", "Commit: a change of a workflow that does not exist is refused with ErrConflict", eachChange(startsFromNothing)},
-		{"version checked before the write", "Commit: of concurrent changes with one Expected exactly one is committed", checksTooEarly},
-		{"a conflict leaves its counts", "Commit: no part is visible when the error is ErrConflict", leaves(ports.ErrConflict, onlyCounts)},
-		{"a taken business key leaves the idempotency record", "Commit: no part is visible when the error is ErrBusinessKeyTaken", leaves(ports.ErrBusinessKeyTaken, onlyRecord)},
-		{"a taken idempotency key leaves the row", "Commit: no part is visible when the error is ErrIdempotencyKeyTaken", eachChange(writesTheRowAnyway)},
-		{"a batch ends with its first refusal", "Commit: a refusal leaves the others of the batch committed", endsWithRefusal},
-		{"errors in another order", "Commit: returns one error per change, in order", alters(func(_ []ports.Change, errs []error) { slices.Reverse(errs) })},
-		{"acknowledged and dropped", "Commit: what was acknowledged stays, change after change", dropsSome},
-		{"events lost", "Record: the encoded event lists in order", losesEvents},
-		{"idempotency record lost", "Commit: all parts of a change are durable when its error is nil", without(func(c *ports.Change) { c.Idempotency = nil })},
-		{"idempotency record ignored", "Commit: ErrIdempotencyKeyTaken when a record with the scope exists", retries(ports.ErrIdempotencyKeyTaken, onlyRow)},
-		{"business key ignored", "Commit: ErrBusinessKeyTaken while an active workflow of the type has the key", retries(ports.ErrBusinessKeyTaken, withoutKey)},
-		{"COMPLETED frees the business key", "Commit: ErrBusinessKeyTaken once a COMPLETED workflow of the type has the key", retries(ports.ErrBusinessKeyTaken, withoutKey)},
-		{"FAILED keeps the business key", "Commit: a FAILED or CANCELLED workflow frees its business key", keepsKeys},
-		{"business key unchecked when reopening", "Commit: reopening is refused with ErrBusinessKeyTaken while another has the key", retries(ports.ErrBusinessKeyTaken, withoutKey)},
-		{"business keys shared by types", "Commit: business keys of different types are different", keepsKeys},
-		{"counts lost", "Counts: counts written with changes add up by bucket, type, name and label", without(func(c *ports.Change) { c.Counts = nil })},
-		{"one count per change", "Counts: several counts of one change, and of one batch, add up", without(func(c *ports.Change) { c.Counts = c.Counts[:min(1, len(c.Counts))] })},
-		{"negative counts ignored", "Counts: a negative increment takes away", without(noNegatives)},
-		{"follows the caller's slices", "Change: what the caller alters after Commit does not change the store", aliases},
-		{"a template is overwritten", "TemplateStore: saving a template again changes nothing", overwritesTemplates},
-		{"purges too much", "Loader: PurgeIdempotency removes records made before t whose workflows have ended", purges(time.Hour, 1)},
-		{"purges beyond the limit", "Loader: PurgeIdempotency removes up to limit and returns how many", purges(0, 2)},
+		{fault: "no version check", promise: "Commit: refused with ErrConflict unless the stored version is Expected", breaks: eachChange(noVersionCheck)},
+		{fault: "no holder check", promise: "Commit: refused with ErrConflict unless the stored owner is Holder", breaks: eachChange(noHolderCheck)},
+		{fault: "a start overwrites", promise: "Commit: a start is refused with ErrConflict if its workflow exists", breaks: eachChange(startOverwrites)},
+		{fault: "a change of nothing starts", promise: "Commit: a change of a workflow that does not exist is refused with ErrConflict", breaks: eachChange(startsFromNothing)},
+		{fault: "version checked before the write", promise: "Commit: of concurrent changes with one Expected exactly one is committed", breaks: checksTooEarly},
+		{fault: "a conflict leaves its counts", promise: "Commit: no part is visible when the error is ErrConflict", breaks: leaves(ports.ErrConflict, onlyCounts)},
+		{fault: "a taken business key leaves the idempotency record", promise: "Commit: no part is visible when the error is ErrBusinessKeyTaken", breaks: leaves(ports.ErrBusinessKeyTaken, onlyRecord)},
+		{fault: "a taken idempotency key leaves the row", promise: "Commit: no part is visible when the error is ErrIdempotencyKeyTaken", breaks: eachChange(writesTheRowAnyway)},
+		{fault: "a batch ends with its first refusal", promise: "Commit: a refusal leaves the others of the batch committed", breaks: endsWithRefusal},
+		{fault: "errors in another order", promise: "Commit: returns one error per change, in order", breaks: alters(func(_ []ports.Change, errs []error) { slices.Reverse(errs) })},
+		{fault: "acknowledged and dropped", promise: "Commit: what was acknowledged stays, change after change", breaks: dropsSome},
+		{fault: "events lost", promise: "Record: the encoded event lists in order", breaks: losesEvents},
+		{fault: "idempotency record lost", promise: "Commit: all parts of a change are durable when its error is nil", breaks: without(func(c *ports.Change) { c.Idempotency = nil })},
+		{fault: "idempotency record ignored", promise: "Commit: ErrIdempotencyKeyTaken when a record with the scope exists", breaks: retries(ports.ErrIdempotencyKeyTaken, onlyRow)},
+		{fault: "business key ignored", promise: "Commit: ErrBusinessKeyTaken while an active workflow of the type has the key", breaks: retries(ports.ErrBusinessKeyTaken, withoutKey)},
+		{fault: "COMPLETED frees the business key", promise: "Commit: ErrBusinessKeyTaken once a COMPLETED workflow of the type has the key", breaks: retries(ports.ErrBusinessKeyTaken, withoutKey)},
+		{fault: "FAILED keeps the business key", promise: "Commit: a FAILED or CANCELLED workflow frees its business key", breaks: keepsKeys},
+		{fault: "business key unchecked when reopening", promise: "Commit: reopening is refused with ErrBusinessKeyTaken while another has the key", breaks: retries(ports.ErrBusinessKeyTaken, withoutKey)},
+		{fault: "business keys shared by types", promise: "Commit: business keys of different types are different", breaks: keepsKeys},
+		{fault: "counts lost", promise: "Counts: counts written with changes add up by bucket, type, name and label", breaks: without(func(c *ports.Change) { c.Counts = nil })},
+		{fault: "one count per change", promise: "Counts: several counts of one change, and of one batch, add up", breaks: without(func(c *ports.Change) { c.Counts = c.Counts[:min(1, len(c.Counts))] })},
+		{fault: "negative counts ignored", promise: "Counts: a negative increment takes away", breaks: without(noNegatives)},
+		{fault: "follows the caller's slices", promise: "Change: what the caller alters after Commit does not change the store", breaks: aliases},
+		{fault: "a template is overwritten", promise: "TemplateStore: saving a template again changes nothing", breaks: overwritesTemplates},
+		{fault: "purges too much", promise: "Loader: PurgeIdempotency removes records made before t whose workflows have ended", breaks: purges(time.Hour, 1)},
+		{fault: "an empty batch has an error", promise: "Commit: an empty batch has no errors", breaks: emptyHasError},
+		{fault: "batches limited further", promise: "Commit: takes MaxBatch changes at once", breaks: refusesFull},
+		{fault: "an ended context is an acknowledgement", promise: "Commit: an ended context leaves each change either written or not", breaks: acknowledgesEnded},
+		{fault: "a member never updated", promise: "Change: Row replaces the stored row", breaks: eachChange(keepsStep)},
+		{fault: "an event list for no events", promise: "Change: Events is empty if there are none", breaks: without(func(c *ports.Change) { c.Events = append(c.Events, ' ') })},
+		{fault: "large events cut", promise: "Change: large lists of events are kept", breaks: without(func(c *ports.Change) { c.Events = c.Events[:min(len(c.Events), 64<<10)] })},
+		{fault: "reopening claims no business key", promise: "Commit: a reopened workflow claims its business key again", breaks: eachChange(reopensWithoutKey)},
+		{fault: "an empty business key is one", promise: "Row: an empty BusinessKey claims none", breaks: keepsKeys},
+		{fault: "business keys unchecked within a batch", promise: "Commit: one of two starts with one business key in a batch wins", breaks: retries(ports.ErrBusinessKeyTaken, withoutKey)},
+		{fault: "idempotency scopes unchecked within a batch", promise: "Commit: one of two changes with one idempotency scope in a batch wins", breaks: retries(ports.ErrIdempotencyKeyTaken, onlyRow)},
+		{fault: "a repeated start is taken", promise: "Commit: a repeated start is refused, and its record tells what it did", breaks: retries(ports.ErrIdempotencyKeyTaken, func(c ports.Change) ports.Change { return withoutKey(onlyRow(c)) })},
+		{fault: "concurrent starts overwrite", promise: "Commit: of concurrent starts of one workflow exactly one is committed", breaks: eachChange(startOverwrites)},
+		{fault: "concurrent starts share a business key", promise: "Commit: of concurrent starts with one business key exactly one is committed", breaks: retries(ports.ErrBusinessKeyTaken, withoutKey)},
+		{fault: "concurrent changes share an idempotency scope", promise: "Commit: of concurrent changes with one idempotency scope exactly one is committed", breaks: retries(ports.ErrIdempotencyKeyTaken, onlyRow)},
+		{fault: "concurrent batches deadlock", promise: "Commit: concurrent batches over the same workflows, in any order, each have one winner per change", breaks: deadlocks},
+		{fault: "concurrent counts overwrite each other", promise: "Counts: concurrent changes add up", breaks: losesConcurrentCounts},
+		{fault: "labels cut", promise: "Counts: names, labels and buckets are kept as they are", breaks: without(cutLabels)},
+		{fault: "purges beyond the limit", promise: "Loader: PurgeIdempotency removes up to limit and returns how many", breaks: purges(0, 2)},
 	}
 }
 
@@ -103,8 +120,7 @@ func writesTheRowAnyway(ctx context.Context, s ports.Store, c ports.Change) erro
 
 // checksTooEarly compares the version, lets another do the same, then writes.
 func checksTooEarly(f *faulty) {
-	var entrants atomic.Int32
-	second := make(chan struct{})
+	both := meet()
 	f.commit = func(ctx context.Context, batch []ports.Change) []error {
 		c := batch[0]
 		rec, err := f.Store.Load(ctx, c.Row.WorkflowID)
@@ -114,12 +130,7 @@ func checksTooEarly(f *faulty) {
 		if rec.Row.Version != c.Expected {
 			return []error{ports.ErrConflict}
 		}
-		switch entrants.Add(1) {
-		case 1:
-			<-second
-		case 2:
-			close(second)
-		}
+		both()
 		return []error{noVersionCheck(ctx, f.Store, c)}
 	}
 }
@@ -271,5 +282,91 @@ func purges(later time.Duration, factor int) func(*faulty) {
 		f.purge = func(ctx context.Context, t time.Time, limit int) (int, error) {
 			return f.Store.PurgeIdempotency(ctx, t.Add(later), limit*factor)
 		}
+	}
+}
+
+func emptyHasError(f *faulty) {
+	f.commit = func(ctx context.Context, batch []ports.Change) []error {
+		if len(batch) == 0 {
+			return []error{nil}
+		}
+		return f.Store.Commit(ctx, batch)
+	}
+}
+
+func refusesFull(f *faulty) {
+	f.commit = func(ctx context.Context, batch []ports.Change) []error {
+		if len(batch) == ports.MaxBatch {
+			return slices.Repeat([]error{ports.ErrOverloaded}, len(batch))
+		}
+		return f.Store.Commit(ctx, batch)
+	}
+}
+
+func acknowledgesEnded(f *faulty) {
+	f.commit = func(ctx context.Context, batch []ports.Change) []error {
+		if ctx.Err() != nil {
+			return make([]error, len(batch))
+		}
+		return f.Store.Commit(ctx, batch)
+	}
+}
+
+func keepsStep(ctx context.Context, s ports.Store, c ports.Change) error {
+	if rec, err := s.Load(ctx, c.Row.WorkflowID); err == nil {
+		c.Row.CurrentStep = rec.Row.CurrentStep
+	}
+	return commitOne(ctx, s, c)
+}
+
+func reopensWithoutKey(ctx context.Context, s ports.Store, c ports.Change) error {
+	if rec, err := s.Load(ctx, c.Row.WorkflowID); err == nil && rec.Row.Status.Terminal() {
+		c = withoutKey(c)
+	}
+	return commitOne(ctx, s, c)
+}
+
+// meet tells each of the first two callers, once both are there, whether it
+// was the second; later callers pass.
+func meet() func() (second bool) {
+	var entrants atomic.Int32
+	both := make(chan struct{})
+	return func() bool {
+		switch entrants.Add(1) {
+		case 1:
+			<-both
+		case 2:
+			close(both)
+			return true
+		}
+		return false
+	}
+}
+
+// deadlocks fails the second of two batches that meet.
+func deadlocks(f *faulty) {
+	second := meet()
+	f.commit = func(ctx context.Context, batch []ports.Change) []error {
+		if batch[0].Expected > 0 && second() {
+			return slices.Repeat([]error{errors.New("deadlock detected")}, len(batch))
+		}
+		return f.Store.Commit(ctx, batch)
+	}
+}
+
+// losesConcurrentCounts forgets what the second of two batches that meet counted.
+func losesConcurrentCounts(f *faulty) {
+	second := meet()
+	f.commit = func(ctx context.Context, batch []ports.Change) []error {
+		if second() {
+			batch[0].Counts = nil
+		}
+		return f.Store.Commit(ctx, batch)
+	}
+}
+
+func cutLabels(c *ports.Change) {
+	for i := range c.Counts {
+		c.Counts[i].Label = c.Counts[i].Label[:min(10, len(c.Counts[i].Label))]
 	}
 }
