@@ -1,0 +1,152 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/firstviscount/platform-coordination/ports"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
+)
+
+// Caller is whom a verified token speaks for.
+type Caller struct {
+	Subject string
+	// Role is external, service or admin; any other allows nothing.
+	Role string
+	// Scopes narrow the role; nil leaves it whole.
+	Scopes []string
+}
+
+// Verify returns whom a bearer token speaks for. ports.ErrUnavailable means
+// that no token can be judged now, any other error that this one is refused.
+type Verify func(ctx context.Context, token string) (Caller, error)
+
+// rank orders the roles: each holds what the ones below it hold.
+type rank int
+
+const (
+	external rank = iota + 1
+	internal      // the role "service"
+	admin
+)
+
+var ranks = map[string]rank{"external": external, "service": internal, "admin": admin}
+
+// rule says who may call an operation.
+type rule struct {
+	// role is the least role that may; 0 together with open.
+	role rank
+	// scope must be among the token's scopes, if it has any.
+	scope string
+	// force is the least role that may call it with force, where that is more.
+	force rank
+	// open needs no token; the path authorises itself.
+	open bool
+}
+
+// access is the whole table of who may do what, by operation. An operation
+// without a row is refused to everybody, and fails a test.
+var access = map[string]rule{
+	"startOrderWorkflow":         {role: external, scope: "workflow:start"},
+	"startReturnWorkflow":        {role: external, scope: "workflow:start"},
+	"startReplenishmentWorkflow": {role: external, scope: "workflow:start"},
+	"startWorkflow":              {role: external, scope: "workflow:start"},
+	"getWorkflowStatus":          {role: external, scope: "workflow:read"},
+	"listWorkflows":              {role: external, scope: "workflow:read"},
+	"listActiveWorkflows":        {role: external, scope: "workflow:read"},
+	"listWorkflowEvents":         {role: external, scope: "workflow:read"},
+	"streamWorkflowEvents":       {role: external, scope: "workflow:read"},
+	"cancelWorkflow":             {role: external, scope: "workflow:cancel", force: internal},
+	"retryWorkflow":              {role: internal, scope: "workflow:retry"},
+	"getWorkflowMetrics":         {role: internal, scope: "metrics:read"},
+	"getSaga":                    {role: external, scope: "saga:read"},
+	"compensateSaga":             {role: internal, scope: "saga:compensate"},
+	"listWorkflowTemplates":      {role: external, scope: "template:read"},
+	"getWorkflowTemplate":        {role: external, scope: "template:read"},
+	"getHealth":                  {role: internal, scope: "health:read"},
+	"answerCallback":             {open: true},
+	"sendHeartbeat":              {open: true},
+}
+
+// allows reports whether a caller may call the operation that r is the row of.
+func (r rule) allows(c Caller) bool {
+	switch {
+	case r.open:
+		return true
+	case r.role == 0 || ranks[c.Role] < r.role:
+		return false
+	}
+	return c.Scopes == nil || slices.Contains(c.Scopes, r.scope)
+}
+
+// requireForce refuses force to callers whose role does not hold it.
+func requireForce(ctx context.Context, operation string) error {
+	if ranks[exchangeOf(ctx).caller.Role] < access[operation].force {
+		return forbidden("force needs a role that this token does not have")
+	}
+	return nil
+}
+
+func forbidden(message string) *apiError {
+	return newError(coordination.ErrInsufficientPermissions, message, nil)
+}
+
+// challenge is the answer to a request without a valid token.
+func challenge(parameters string) *apiError {
+	message := "A bearer token is required"
+	if parameters != "" {
+		message = "The bearer token is not valid"
+	}
+	return newError(coordination.ErrAuthenticationRequired, message, nil).
+		with("WWW-Authenticate", `Bearer realm="platform-coordination"`+parameters)
+}
+
+// authorise is the middleware that stands before every operation.
+func (s *service) authorise(ctx huma.Context, next func(huma.Context)) {
+	x := exchangeOf(ctx.Context())
+	row := access[ctx.Operation().OperationID]
+	if row.open {
+		next(ctx)
+		return
+	}
+	caller, err := s.identify(ctx)
+	if err == nil && !row.allows(caller) {
+		err = forbidden("The token does not allow this")
+	}
+	if err != nil {
+		s.writeError(x, s.failure(ctx.Context(), err))
+		return
+	}
+	x.caller = caller
+	next(ctx)
+}
+
+// identify finds out who calls.
+func (s *service) identify(ctx huma.Context) (Caller, error) {
+	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
+	if token == "" || !strings.EqualFold(scheme, "Bearer") {
+		return Caller{}, challenge("")
+	}
+	caller, err := s.Verify(ctx.Context(), strings.TrimLeft(token, " "))
+	switch {
+	case errors.Is(err, ports.ErrUnavailable):
+		return Caller{}, err
+	case err != nil:
+		s.Logger.DebugContext(ctx.Context(), "token refused", "error", err)
+		return Caller{}, challenge(`, error="invalid_token"`)
+	}
+	return caller, nil
+}
+
+// unauthenticated statuses belong to every operation but the open ones.
+func (r rule) statuses() []int {
+	if r.open {
+		return nil
+	}
+	return []int{http.StatusUnauthorized, http.StatusForbidden}
+}

@@ -1,0 +1,158 @@
+package rest
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
+)
+
+// Headers of requests and responses.
+const (
+	headerRequestID         = "X-Request-Id"
+	headerTraceParent       = "Traceparent"
+	headerRetryAfter        = "Retry-After"
+	headerReplayed          = "Idempotency-Replayed"
+	headerPreferenceApplied = "Preference-Applied"
+)
+
+// exchange is one request and its response: what the outermost layer knows and
+// handlers need. It is the ResponseWriter that everything below writes to.
+type exchange struct {
+	http.ResponseWriter
+	status    int
+	route     string // as registered, never the path itself: a path may hold a callback token
+	requestID string
+	traceID   string // 32 hexadecimal digits
+	caller    Caller
+}
+
+type exchangeKey struct{}
+
+// exchangeOf is the exchange that ctx belongs to.
+func exchangeOf(ctx context.Context) *exchange {
+	if x, ok := ctx.Value(exchangeKey{}).(*exchange); ok {
+		return x
+	}
+	return &exchange{traceID: strings.Repeat("0", traceIDLength)}
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (x *exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }
+
+// WriteHeader notes the status on its way.
+func (x *exchange) WriteHeader(status int) {
+	if x.status == 0 {
+		x.status = status
+	}
+	x.ResponseWriter.WriteHeader(status)
+}
+
+// Write notes that the response has begun.
+func (x *exchange) Write(data []byte) (int, error) {
+	if x.status == 0 {
+		x.status = http.StatusOK
+	}
+	return x.ResponseWriter.Write(data)
+}
+
+// Flush sends what was written so far.
+func (x *exchange) Flush() { _ = http.NewResponseController(x.ResponseWriter).Flush() }
+
+// noReadDeadline ends the bound on reading the request: once its body is here,
+// a passed deadline would only cancel the handler.
+func (x *exchange) noReadDeadline() {
+	if x.ResponseWriter != nil {
+		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Time{})
+	}
+}
+
+// writeBy moves the deadline for writing the response.
+func (x *exchange) writeBy(t time.Time) {
+	if x.ResponseWriter != nil {
+		_ = http.NewResponseController(x.ResponseWriter).SetWriteDeadline(t)
+	}
+}
+
+const traceIDLength = 32
+
+var (
+	// requestIDPattern is what a caller's request ID must look like to be kept.
+	requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._:/+=-]{1,128}$`)
+	// traceParentPattern is version 00 of the W3C header, and later ones that begin like it.
+	traceParentPattern = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$`)
+)
+
+// traceID is the caller's W3C trace ID, or a new one.
+func traceID(traceParent string) string {
+	m := traceParentPattern.FindStringSubmatch(traceParent)
+	known := m != nil && !strings.HasPrefix(traceParent, "ff") && strings.Trim(m[1], "0") != "" &&
+		(m[2] == "" || !strings.HasPrefix(traceParent, "00"))
+	if known {
+		return m[1]
+	}
+	return randomHex()
+}
+
+func randomHex() string {
+	var id [traceIDLength / 2]byte
+	_, _ = rand.Read(id[:]) // never fails
+	return hex.EncodeToString(id[:])
+}
+
+// grouped prints 32 hexadecimal digits like a UUID.
+func grouped(id string) string {
+	return id[:8] + "-" + id[8:12] + "-" + id[12:16] + "-" + id[16:20] + "-" + id[20:]
+}
+
+// observe is the outermost layer: it gives every response its request ID, turns
+// a panic into an error and writes the access log, which holds neither bodies
+// nor paths.
+func (s *service) observe(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{ResponseWriter: w, requestID: r.Header.Get(headerRequestID)}
+		if !requestIDPattern.MatchString(x.requestID) {
+			x.requestID = randomHex()
+		}
+		if s.TraceID != nil {
+			x.traceID = s.TraceID(r.Context())
+		}
+		if len(x.traceID) != traceIDLength {
+			x.traceID = traceID(r.Header.Get(headerTraceParent))
+		}
+		w.Header().Set(headerRequestID, x.requestID)
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		w.Header().Set("Cache-Control", "no-store")
+		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		started := s.Clock.Now()
+		defer func() { s.finish(x, r, started, recover()) }()
+		next.ServeHTTP(x, r)
+	})
+}
+
+// finish ends an exchange, well or by a panic.
+func (s *service) finish(x *exchange, r *http.Request, started time.Time, panicked any) {
+	ctx := r.Context()
+	if panicked != nil {
+		if panicked == http.ErrAbortHandler {
+			panic(panicked)
+		}
+		s.Logger.ErrorContext(ctx, "panic in a request handler", "panic", panicked, "route", x.route,
+			"traceId", x.traceID, "stack", string(debug.Stack()))
+		if x.status != 0 { // too late for another answer: break the connection off
+			panic(http.ErrAbortHandler)
+		}
+		s.writeError(x, newError(coordination.ErrInternal, "internal error", nil))
+	}
+	if s.Logger.Enabled(ctx, slog.LevelDebug) {
+		s.Logger.DebugContext(ctx, "request", "method", r.Method, "route", x.route, "status", x.status,
+			"duration", s.Clock.Now().Sub(started), "requestId", x.requestID, "traceId", x.traceID, "subject", x.caller.Subject)
+	}
+}

@@ -1,0 +1,466 @@
+package rest
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
+)
+
+// Limits of a JSON body.
+const (
+	// MaxBodyBytes is the largest request body.
+	MaxBodyBytes = 256 << 10
+	// MaxDepth is how deep arrays and objects may nest, the outermost counted.
+	MaxDepth = 16
+	// MaxStringLength bounds a string of a request, in characters.
+	MaxStringLength = 1024
+	// MaxNumberLength bounds the text of a number.
+	MaxNumberLength = 64
+	// maxExponent keeps numbers within what every JSON parser can hold.
+	maxExponent = 300
+	// maxViolations bounds how many faults one answer lists.
+	maxViolations = 1000
+	// maxPathLength bounds the path of a violation: member names are the caller's.
+	maxPathLength = 256
+)
+
+// Messages about JSON that no schema can express.
+const (
+	msgNotJSON    = "not valid JSON"
+	msgDuplicate  = "given twice"
+	msgUTF8       = "not valid UTF-8"
+	msgSurrogate  = "has half of a surrogate pair"
+	msgNUL        = "has a NUL character"
+	msgDepth      = "nested more than 16 levels deep"
+	msgLongString = "expected length <= 1024"
+	msgNumber     = "number is out of range"
+)
+
+// scanner reads one JSON text and reports what encoding/json lets pass: members
+// given twice, text that is not Unicode, NUL, values nested too deep, strings
+// that are too long and numbers out of range. In the same pass it writes the
+// canonical form of the value, by which equal values are recognised however
+// they were written.
+type scanner struct {
+	data      []byte
+	pos       int
+	depth     int
+	maxString int
+	validUTF8 bool
+	path      []step
+	faults    []coordination.Violation
+	out       []byte // canonical form
+	text      []byte // of the last string, unescaped
+	members   []member
+	scratch   []byte
+}
+
+// step is one step of the path to a value: a member's name, or an index.
+type step struct {
+	name  string
+	index int
+}
+
+// member is one member of an object being read; its canonical text is out[start:end].
+type member struct {
+	name       string
+	start, end int
+}
+
+// scanJSON reports the faults of a body, and its canonical form if it has none.
+// Paths start with root.
+func scanJSON(data []byte, root string, maxString int) (canonical []byte, faults []coordination.Violation) {
+	s := &scanner{data: data, maxString: maxString, validUTF8: utf8.Valid(data), path: []step{{name: root}},
+		out: make([]byte, 0, len(data)), members: make([]member, 0, 16)}
+	ok := s.value()
+	if ok {
+		s.space()
+		if s.pos < len(s.data) {
+			s.fault(msgNotJSON)
+		}
+	}
+	if !s.validUTF8 && len(s.faults) == 0 {
+		s.fault(msgUTF8)
+	}
+	return s.out, s.faults
+}
+
+func (s *scanner) fault(message string) {
+	if len(s.faults) < maxViolations {
+		s.faults = append(s.faults, coordination.Violation{Path: pathText(s.path), Message: message})
+	}
+}
+
+func pathText(path []step) string {
+	var text strings.Builder
+	for i, p := range path {
+		switch {
+		case p.name == "" && i > 0:
+			text.WriteString("[" + strconv.Itoa(p.index) + "]")
+		case i > 0:
+			text.WriteString("." + p.name)
+		default:
+			text.WriteString(p.name)
+		}
+	}
+	return clip(text.String(), maxPathLength)
+}
+
+// clip cuts text to at most limit bytes, at a character, and makes it valid UTF-8.
+func clip(text string, limit int) string {
+	if len(text) > limit {
+		for limit > 0 && !utf8.RuneStart(text[limit]) {
+			limit--
+		}
+		text = text[:limit] + "…"
+	}
+	return strings.ToValidUTF8(text, "�")
+}
+
+func (s *scanner) space() {
+	for s.pos < len(s.data) {
+		switch s.data[s.pos] {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return
+		}
+	}
+}
+
+// value reads one value. False means that what follows cannot be read.
+func (s *scanner) value() bool {
+	s.space()
+	if s.pos == len(s.data) {
+		return s.broken()
+	}
+	switch c := s.data[s.pos]; c {
+	case '{':
+		return s.nested(s.object)
+	case '[':
+		return s.nested(s.array)
+	case '"':
+		if !s.string() {
+			return false
+		}
+		s.checkLength()
+		s.appendText()
+		return true
+	case 't':
+		return s.literal("true")
+	case 'f':
+		return s.literal("false")
+	case 'n':
+		return s.literal("null")
+	default:
+		return s.number()
+	}
+}
+
+func (s *scanner) broken() bool {
+	s.path = s.path[:1]
+	s.fault(msgNotJSON)
+	return false
+}
+
+func (s *scanner) literal(text string) bool {
+	if !bytes.HasPrefix(s.data[s.pos:], []byte(text)) {
+		return s.broken()
+	}
+	s.pos += len(text)
+	s.out = append(s.out, text...)
+	return true
+}
+
+func (s *scanner) nested(read func() bool) bool {
+	if s.depth == MaxDepth {
+		s.fault(msgDepth)
+		return false
+	}
+	s.depth++
+	s.pos++
+	s.space()
+	ok := read()
+	s.depth--
+	return ok
+}
+
+// next reads the separator after an element; more tells that another follows.
+func (s *scanner) next(end byte) (more, ok bool) {
+	s.space()
+	if s.pos == len(s.data) {
+		return false, s.broken()
+	}
+	switch s.data[s.pos] {
+	case end:
+		s.pos++
+		return false, true
+	case ',':
+		s.pos++
+		s.space()
+		return true, true
+	}
+	return false, s.broken()
+}
+
+func (s *scanner) array() bool {
+	s.out = append(s.out, '[')
+	if s.pos < len(s.data) && s.data[s.pos] == ']' {
+		s.pos++
+		s.out = append(s.out, ']')
+		return true
+	}
+	s.path = append(s.path, step{})
+	at := len(s.path) - 1
+	for {
+		if !s.value() {
+			return false
+		}
+		more, ok := s.next(']')
+		if !ok {
+			return false
+		}
+		if !more {
+			break
+		}
+		s.path[at].index++
+		s.out = append(s.out, ',')
+	}
+	s.path = s.path[:at]
+	s.out = append(s.out, ']')
+	return true
+}
+
+func (s *scanner) object() bool {
+	start, first := len(s.out), len(s.members)
+	if s.pos < len(s.data) && s.data[s.pos] == '}' {
+		s.pos++
+		s.out = append(s.out, "{}"...)
+		return true
+	}
+	s.path = append(s.path, step{})
+	at := len(s.path) - 1
+	for more := true; more; {
+		if s.pos == len(s.data) || s.data[s.pos] != '"' || !s.string() {
+			return s.broken()
+		}
+		m := member{name: string(s.text), start: len(s.out)}
+		s.path[at].name = m.name
+		s.appendText()
+		s.out = append(s.out, ':')
+		s.space()
+		if s.pos == len(s.data) || s.data[s.pos] != ':' {
+			return s.broken()
+		}
+		s.pos++
+		if !s.value() {
+			return false
+		}
+		m.end = len(s.out)
+		s.members = append(s.members, m)
+		var ok bool
+		if more, ok = s.next('}'); !ok {
+			return false
+		}
+	}
+	s.sortMembers(start, first, at)
+	s.path, s.members = s.path[:at], s.members[:first]
+	return true
+}
+
+// sortMembers rewrites the canonical text of an object in the order of its
+// members' names, and reports names that came twice.
+func (s *scanner) sortMembers(start, first, at int) {
+	members := s.members[first:]
+	slices.SortStableFunc(members, func(a, b member) int { return strings.Compare(a.name, b.name) })
+	sorted := append(s.scratch[:0], '{')
+	for i, m := range members {
+		if i > 0 {
+			sorted = append(sorted, ',')
+			if members[i-1].name == m.name {
+				s.path = append(s.path[:at], step{name: m.name})
+				s.fault(msgDuplicate)
+			}
+		}
+		sorted = append(sorted, s.out[m.start:m.end]...)
+	}
+	sorted = append(sorted, '}')
+	s.out, s.scratch = append(s.out[:start], sorted...), sorted
+}
+
+// string reads a string into s.text, unescaped.
+func (s *scanner) string() bool {
+	s.pos++
+	start := s.pos
+	for ; s.pos < len(s.data); s.pos++ {
+		switch c := s.data[s.pos]; {
+		case c == '"':
+			s.text = s.data[start:s.pos:s.pos]
+			s.pos++
+			if !s.validUTF8 && !utf8.Valid(s.text) {
+				s.fault(msgUTF8)
+			}
+			return true
+		case c == '\\':
+			return s.escapedString(start)
+		case c < ' ':
+			return s.broken()
+		}
+	}
+	return s.broken()
+}
+
+// escapedString goes on where the first escape of a string was found.
+func (s *scanner) escapedString(start int) bool {
+	text := append([]byte(nil), s.data[start:s.pos]...)
+	for s.pos < len(s.data) {
+		c := s.data[s.pos]
+		switch {
+		case c == '"':
+			s.pos++
+			s.text = text
+			if !s.validUTF8 && !utf8.Valid(s.text) {
+				s.fault(msgUTF8)
+			}
+			return true
+		case c == '\\':
+			r, ok := s.escape()
+			if !ok {
+				return s.broken()
+			}
+			text = utf8.AppendRune(text, r)
+		case c < ' ':
+			return s.broken()
+		default:
+			text = append(text, c)
+			s.pos++
+		}
+	}
+	return s.broken()
+}
+
+// escapes maps the character after a backslash to what it stands for.
+var escapes = map[byte]rune{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// escape reads one escape sequence.
+func (s *scanner) escape() (rune, bool) {
+	if s.pos+1 >= len(s.data) {
+		return 0, false
+	}
+	if r, ok := escapes[s.data[s.pos+1]]; ok {
+		s.pos += 2
+		return r, true
+	}
+	r, ok := s.unit()
+	if !ok {
+		return 0, false
+	}
+	switch {
+	case r == 0:
+		s.fault(msgNUL)
+	case utf16.IsSurrogate(r):
+		low, ok := s.unit()
+		pair := utf16.DecodeRune(r, low)
+		if !ok || pair == utf8.RuneError {
+			s.fault(msgSurrogate)
+			return utf8.RuneError, true
+		}
+		return pair, true
+	}
+	return r, true
+}
+
+// unit reads \uXXXX; when there is none it reads nothing.
+func (s *scanner) unit() (rune, bool) {
+	const length = len(`\uXXXX`)
+	if s.pos+length > len(s.data) || s.data[s.pos] != '\\' || s.data[s.pos+1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(s.data[s.pos+2:s.pos+length]), 16, 32)
+	if err != nil {
+		return 0, false
+	}
+	s.pos += length
+	return rune(n), true
+}
+
+func (s *scanner) checkLength() {
+	if s.maxString > 0 && len(s.text) > s.maxString && utf8.RuneCount(s.text) > s.maxString {
+		s.fault(msgLongString)
+	}
+}
+
+// appendText writes s.text as a string that only equal texts have.
+func (s *scanner) appendText() {
+	s.out = append(s.out, '"')
+	rest := s.text
+	for {
+		i := bytes.IndexAny(rest, `"\`)
+		if i < 0 {
+			break
+		}
+		s.out = append(append(s.out, rest[:i]...), '\\', rest[i])
+		rest = rest[i+1:]
+	}
+	s.out = append(append(s.out, rest...), '"')
+}
+
+// number reads a number; its syntax is left to encoding/json, which reads the
+// body too.
+func (s *scanner) number() bool {
+	start := s.pos
+	for s.pos < len(s.data) && strings.IndexByte("+-.0123456789Ee", s.data[s.pos]) >= 0 {
+		s.pos++
+	}
+	text := s.data[start:s.pos]
+	if len(text) == 0 {
+		return s.broken()
+	}
+	canonical, ok := canonicalNumber(s.out, text)
+	if !ok {
+		s.fault(msgNumber)
+	}
+	s.out = canonical
+	return true
+}
+
+// canonicalNumber appends ±digits and the exponent of the last digit, so that
+// 1, 1.0 and 10e-1 are the same text. False: longer or larger than is accepted.
+func canonicalNumber(out, text []byte) ([]byte, bool) {
+	if len(text) > MaxNumberLength {
+		return out, false
+	}
+	mantissa, exponent := text, 0
+	if i := bytes.IndexAny(text, "eE"); i >= 0 {
+		var err error
+		if exponent, err = strconv.Atoi(string(text[i+1:])); err != nil {
+			return out, false
+		}
+		mantissa = text[:i]
+	}
+	if exponent > maxExponent || exponent < -maxExponent {
+		return out, false
+	}
+	mantissa, negative := bytes.CutPrefix(mantissa, []byte("-"))
+	whole, fraction, _ := bytes.Cut(mantissa, []byte("."))
+	start := len(out)
+	out = append(out, '-')
+	out = append(append(out, whole...), fraction...)
+	exponent -= len(fraction)
+	digits := bytes.TrimRight(out[start+1:], "0")
+	exponent += len(out) - start - 1 - len(digits)
+	significant := bytes.TrimLeft(digits, "0")
+	if len(significant) == 0 {
+		return append(out[:start], '0'), true
+	}
+	if !negative {
+		start-- // overwrite the sign that was reserved
+	}
+	out = append(out[:start+1], significant...)
+	return strconv.AppendInt(append(out, 'e'), int64(exponent), 10), true
+}
