@@ -17,6 +17,21 @@ var (
 	ErrTwice         = errors.New("a batch holds two changes of one workflow")
 )
 
+// Check reports whether a batch breaks the rules.
+func Check(batch []ports.Change) error {
+	if len(batch) > ports.MaxBatch {
+		return ErrBatchTooLarge
+	}
+	seen := make(map[string]struct{}, len(batch))
+	for i := range batch {
+		seen[batch[i].Row.WorkflowID] = struct{}{}
+	}
+	if len(seen) < len(batch) {
+		return ErrTwice
+	}
+	return nil
+}
+
 // Blocks reports whether a row keeps others from its business key.
 func Blocks(r *ports.Row) bool {
 	return r.BusinessKey != "" && r.Status != domain.Failed && r.Status != domain.Cancelled
@@ -32,20 +47,15 @@ type Numbered struct {
 // that no two changes of a round claim the same idempotency scope or business
 // key. Nearly always that is one round.
 func Rounds(batch []ports.Change) ([][]Numbered, error) {
-	if len(batch) > ports.MaxBatch {
-		return nil, ErrBatchTooLarge
+	if err := Check(batch); err != nil {
+		return nil, err
 	}
 	type businessKey struct{ workflowType, key string }
 	// The first round that is free of a scope or key.
 	scopes, keys := map[string]int{}, make(map[businessKey]int, len(batch))
-	ids := make(map[string]struct{}, len(batch))
 	var rounds [][]Numbered
 	for i := range batch {
 		c := &batch[i]
-		if _, twice := ids[c.Row.WorkflowID]; twice {
-			return nil, ErrTwice
-		}
-		ids[c.Row.WorkflowID] = struct{}{}
 		round := 0
 		if c.Idempotency != nil {
 			round = scopes[c.Idempotency.Scope]
@@ -109,6 +119,11 @@ type Counter struct {
 	Label  string
 }
 
+// CounterOf is the counter of a count; equal ones are ==.
+func CounterOf(c *ports.Count) Counter {
+	return Counter{time.UnixMicro(c.Bucket.UnixMicro()).UTC(), c.Type, c.Name, c.Label}
+}
+
 // Increment is what the change at place Ord adds to the Counter-th counter, both from 1.
 type Increment struct {
 	Ord, Counter int64
@@ -132,11 +147,12 @@ func Parts(changes []Numbered) Batch {
 		if c.Idempotency != nil {
 			b.Keys = append(b.Keys, Key{ord, c.Idempotency})
 		}
-		for _, count := range c.Counts {
+		for j := range c.Counts {
+			count := &c.Counts[j]
 			if index == nil {
 				index = make(map[Counter]int64)
 			}
-			counter := Counter{time.UnixMicro(count.Bucket.UnixMicro()).UTC(), count.Type, count.Name, count.Label}
+			counter := CounterOf(count)
 			at, known := index[counter]
 			if !known {
 				b.Counters = append(b.Counters, counter)

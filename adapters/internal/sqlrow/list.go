@@ -51,11 +51,14 @@ type Dialect struct {
 	Columns string
 }
 
+// Kind is what workflows are counted by.
+type Kind struct{ Type, Status, Priority string }
+
 // Total is how many workflows there are of a kind, and their mean age.
 type Total struct {
-	Type, Status, Priority string
-	N                      int64 // more than none
-	Age                    time.Duration
+	Kind
+	N   int64 // more than none
+	Age time.Duration
 }
 
 // NewList checks a query; ports.ErrBadCursor if its cursor is not one of this list.
