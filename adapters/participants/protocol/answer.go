@@ -28,15 +28,18 @@ const CodeUnnamed = "PARTICIPANT_ERROR"
 // messageUnnamed is the error message where the participant gave none.
 const messageUnnamed = "The participant gave no reason"
 
-// Errors of an answer that cannot be trusted: what it answers may have
-// happened. None of them quotes the answer.
+// ErrInvalid is wrapped by every error about an answer that cannot be trusted:
+// what it answers may have happened. None of them quotes the answer.
+var ErrInvalid = errors.New("invalid answer")
+
+// What can be wrong with an answer.
 var (
-	ErrTooLarge   = fmt.Errorf("answer is larger than %d bytes", MaxAnswerBytes)
-	ErrTooDeep    = fmt.Errorf("answer is nested more than %d levels deep", MaxAnswerDepth)
-	ErrNotObject  = errors.New("answer is not a JSON object")
-	ErrDuplicate  = errors.New("answer has a member twice")
-	ErrOutcome    = errors.New("answer has an unknown outcome")
-	ErrResultType = errors.New("answer has a result that is not an object")
+	ErrTooLarge   = fmt.Errorf("%w: larger than %d bytes", ErrInvalid, MaxAnswerBytes)
+	ErrTooDeep    = fmt.Errorf("%w: nested more than %d levels deep", ErrInvalid, MaxAnswerDepth)
+	ErrNotObject  = fmt.Errorf("%w: not a JSON object", ErrInvalid)
+	ErrDuplicate  = fmt.Errorf("%w: a member is given twice", ErrInvalid)
+	ErrOutcome    = fmt.Errorf("%w: unknown outcome", ErrInvalid)
+	ErrResultType = fmt.Errorf("%w: result is not an object", ErrInvalid)
 )
 
 var errorCode = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
