@@ -43,7 +43,11 @@ type Answer struct {
 	// Attempt is the attempt that was answered, or 0 where the transport does
 	// not know (a callback). RETRY, UNKNOWN and DEFERRED of an earlier attempt
 	// change nothing.
-	Attempt    int
+	Attempt int
+	// HeldSince is the version at which whoever hands the answer in took the
+	// workflow over, 0 if it began it. What was sent up to then may have been
+	// delivered by others too: that one delivery did nothing leaves doubt.
+	HeldSince  int
 	Outcome    Outcome
 	Result     json.RawMessage // a JSON object, or empty
 	Error      *StepError

@@ -162,6 +162,7 @@ func (d *decider) answer(a Answer) error {
 		return d.lateAnswer(t, a)
 	}
 	current := t.st.Status == StepInProgress && (a.Attempt == 0 || a.Attempt == t.st.Attempt)
+	shared := t.st.SentSeq <= a.HeldSince // others may have delivered this attempt too
 	switch a.Outcome {
 	case Succeeded:
 		d.emit(Event{Type: t.kind(StepSucceeded, UndoSucceeded), Step: t.name, Result: a.Result})
@@ -178,11 +179,18 @@ func (d *decider) answer(a Answer) error {
 		}
 	case Deferred:
 		if current {
-			d.emit(Event{Type: t.kind(StepDeferred, UndoDeferred), Step: t.name, Until: d.moment.Now.Add(a.RetryAfter), Reason: code(a.Error)})
+			e := Event{Type: t.kind(StepDeferred, UndoDeferred), Step: t.name, Until: d.moment.Now.Add(a.RetryAfter), Reason: code(a.Error)}
+			if shared {
+				e.Outcome = Unknown
+			}
+			d.emit(e)
 			d.settleForward()
 		}
 	default: // RETRY, UNKNOWN, and anything a transport could not read
 		if current {
+			if shared {
+				a.Outcome = Unknown
+			}
 			d.attemptFailed(t, a.Outcome, a.Error, a.RetryAfter)
 		}
 	}

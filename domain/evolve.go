@@ -124,6 +124,7 @@ func (s *State) applyStep(st *StepState, e Event) {
 		st.Deadline = e.Until
 	case StepDeferred, UndoDeferred:
 		st.Status, st.RetryAt, st.Deferred = StepRetrying, e.Until, true
+		st.Doubt = st.Doubt || e.Outcome == Unknown
 	case StepRetryPlanned, UndoRetryPlanned:
 		st.Status, st.RetryAt, st.Accepted, st.Error = StepRetrying, e.Until, false, e.Error
 		st.Doubt = st.Doubt || e.Outcome != Retry

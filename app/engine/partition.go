@@ -19,6 +19,9 @@ const (
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = 5 * time.Second
 	idleRecheck  = time.Second
+	// startDoubt is how long a start whose commit failed without a verdict is
+	// looked for: a store may finish it after it gave its caller up.
+	startDoubt = 30 * time.Second
 )
 
 // World is what a partition can make happen. None of its methods may block or
@@ -79,13 +82,19 @@ type slot struct {
 	// waiting: a load or commit is under way; until it ends nothing is decided.
 	waiting bool
 	// stale: the state must be loaded (again) before anything is decided.
-	stale   bool
-	resend  bool // send what is unanswered as soon as the state is known
-	idle    bool // the last tick found nothing to do
-	pending *pending
-	queue   []Request
-	backoff time.Duration
-	timer   timer
+	stale  bool
+	resend bool // send what is unanswered as soon as the state is known
+	// since is the version at which this replica began to look after the
+	// workflow. What was sent up to it somebody else may have sent too, so that
+	// one delivery that certainly did nothing proves nothing.
+	since int
+	// doubtUntil: until then a start that is not found may still turn up.
+	doubtUntil time.Time
+	idle       bool // the last tick found nothing to do
+	pending    *pending
+	queue      []Request
+	backoff    time.Duration
+	timer      timer
 }
 
 // pending is the change that is being committed.
@@ -167,6 +176,11 @@ func (p *Partition) Loaded(now time.Time, workflowID string, s domain.State, own
 		for _, r := range sl.queue {
 			r.reply(Result{Err: ports.ErrNotFound})
 		}
+		sl.queue = nil
+		if now.Before(sl.doubtUntil) {
+			p.later(now, sl, err)
+			return
+		}
 		p.drop(sl)
 	case err != nil:
 		p.later(now, sl, err)
@@ -178,6 +192,7 @@ func (p *Partition) Loaded(now time.Time, workflowID string, s domain.State, own
 
 // resume goes on with a workflow whose state was just read.
 func (p *Partition) resume(now time.Time, sl *slot) {
+	sl.since = sl.state.Version
 	if sl.owner == p.replica && !sl.state.Status.Terminal() && !p.draining {
 		// Whatever was sent before may have been lost with its answer. Sending
 		// it again is harmless: the key is the same.

@@ -14,6 +14,10 @@ func (p *Partition) decide(now time.Time, sl *slot, r Request) {
 	if moment.Now.Before(sl.state.UpdatedAt) {
 		moment.Now = sl.state.UpdatedAt // the log's time never runs backwards, whatever this clock says
 	}
+	if a, ok := r.Command.(domain.Answer); ok {
+		a.HeldSince = sl.since
+		r.Command = a
+	}
 	next, events, err := domain.Advance(sl.state, domain.At(r.Command, moment))
 	_, isTick := r.Command.(domain.Tick)
 	switch {
@@ -78,6 +82,9 @@ func (p *Partition) Committed(now time.Time, workflowID string, err error) {
 	default:
 		// It may have been committed or not. The slot stays until the store
 		// says which: a start that did commit names this replica as its owner.
+		if done.change.Expected == 0 {
+			sl.doubtUntil = now.Add(startDoubt)
+		}
 		sl.queue = append([]Request{done.request}, sl.queue...)
 		sl.stale = true
 		p.later(now, sl, err)
@@ -94,11 +101,15 @@ func (p *Partition) committed(now time.Time, sl *slot, done *pending) {
 	sl.backoff = 0
 	done.request.reply(Result{State: sl.state, Err: done.refusal})
 	p.world.Changed(&sl.state)
-	if sl.resend {
-		before, sl.resend = 0, false
-	}
 	if p.draining {
 		return
+	}
+	if sl.resend { // the store handed it to us meanwhile: what it says now, and what is unanswered
+		sl.stale = true
+		return
+	}
+	if done.change.Holder != p.replica { // taken over from whoever held it, who may be gone with what it sent
+		before, sl.since = 0, done.change.Expected
 	}
 	for _, cmd := range domain.Effects(sl.state, before) {
 		p.world.Send(cmd)

@@ -35,7 +35,8 @@ func (o *oracle) event(p *step) {
 	case domain.UndoStarted:
 		p.undoSent(p.story.shape.undo[p.event.Step])
 	case domain.StepDeferred, domain.UndoDeferred:
-		p.command().out = false
+		c := p.command()
+		c.out, c.doubt = false, c.doubt || p.event.Outcome == domain.Unknown
 	case domain.StepRetryPlanned, domain.UndoRetryPlanned:
 		p.attemptFailed()
 	case domain.StepSucceeded, domain.UndoSucceeded, domain.StepSucceededLate:
