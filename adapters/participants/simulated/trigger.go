@@ -156,7 +156,7 @@ func undoTrigger(cmd *domain.Dispatch) trigger {
 
 // testTrigger reads what a COMPENSATION_TEST asks for.
 func testTrigger(cmd *domain.Dispatch) trigger {
-	if asked(cmd, "failStep") != cmd.Step {
+	if step := asked(cmd, "failStep"); step == "" || step != cmd.Step {
 		return trigger{}
 	}
 	code := asked(cmd, "code")
