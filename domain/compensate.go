@@ -108,7 +108,7 @@ func (d *decider) undoFailed(t target, outcome Outcome, cause *StepError) {
 	isHook := d.s.Template.graph.stepOf[t.index] < 0
 	d.emit(Event{Type: UndoGaveUp, Step: t.name, Attempt: t.st.Attempt, Outcome: outcome, Error: cause})
 	if isHook {
-		d.finish()
+		d.proceed()
 		return
 	}
 	if d.s.Parked != nil {

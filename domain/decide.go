@@ -227,23 +227,33 @@ func (d *decider) lateAnswer(t target, a Answer) error {
 
 // lateSuccess records an effect that happened after the step had been given up.
 // If its undo was answered already, the undo is sent once more, under a new
-// key; if the workflow had even ended, in a new run that does nothing else.
+// key; if the compensation is over, or did not cover the step, it is opened
+// again for this step, and if the workflow had even ended, in a new run that
+// does nothing else.
 func (d *decider) lateSuccess(t target, a Answer) {
 	e := Event{Type: StepSucceededLate, Step: t.name, Result: a.Result}
 	u := d.s.Template.graph.undoOf[t.index]
-	undone := u >= 0 && d.s.Undos[u].Status == StepCompleted
-	if undone {
+	if d.s.Status == Completed || d.s.Status.Terminal() && u < 0 {
+		return // nothing can follow from it
+	}
+	if u >= 0 && d.s.Undos[u].Status == StepCompleted {
 		e.Key = d.s.Undos[u].Key + 1
 	}
-	if d.s.Status.Terminal() {
-		if !undone {
-			return
-		}
-		d.emit(Event{Type: CompensationStarted, Step: t.name, Reason: d.s.Compensation.Reason, Compensation: &CompensationEvent{
-			ID: "comp-" + d.moment.NewID, Goal: d.s.Status, Run: d.s.Run + 1, Scope: []int{t.index}, Late: true}})
+	if u >= 0 && (d.s.Saga == SagaCompensated || !d.s.inScope(t.index)) {
+		d.reopenCompensation(t)
 	}
 	d.emit(e)
 	d.proceed()
+}
+
+// reopenCompensation makes a step that succeeded late part of what is undone.
+func (d *decider) reopenCompensation(t target) {
+	c := CompensationEvent{ID: "comp-" + d.moment.NewID, Goal: d.s.Compensation.Goal, Run: d.nextRun(), Late: true}
+	if d.s.Saga != SagaCompensated {
+		c.Scope = append(c.Scope, d.s.Compensation.Scope...)
+	}
+	c.Scope = append(c.Scope, t.index)
+	d.emit(Event{Type: CompensationStarted, Step: t.name, Reason: d.s.Compensation.Reason, Compensation: &c})
 }
 
 // attemptFailed plans the next attempt or gives the command up.

@@ -194,7 +194,9 @@ func (s *State) applyCompensation(e Event) {
 		s.Run, s.EndedAt, s.Status = c.Run, time.Time{}, Compensating
 	}
 	s.Compensation = &CompensationState{ID: c.ID, Reason: e.Reason, Goal: c.Goal, Scope: c.Scope, StartedAt: e.At}
-	s.Saga, s.Parked = SagaCompensating, nil
+	if !c.Late || s.Parked == nil {
+		s.Saga, s.Parked = SagaCompensating, nil
+	}
 	if s.Failure == nil && e.Error != nil {
 		s.Failure = &Failure{Step: e.Step, Error: *e.Error}
 	}
@@ -212,8 +214,13 @@ func (s *State) applyCompensation(e Event) {
 		}
 	}
 	for u, i := range s.Template.graph.stepOf {
-		if i >= 0 && !s.inScope(i) {
-			s.Undos[u].Status = StepNotApplicable
+		st := &s.Undos[u]
+		switch {
+		case i < 0:
+		case !s.inScope(i) && (!c.Late || st.Status == StepPending):
+			st.Status = StepNotApplicable
+		case s.inScope(i) && st.Status == StepNotApplicable:
+			st.Status = StepPending
 		}
 	}
 }

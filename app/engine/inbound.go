@@ -60,12 +60,20 @@ func (e *Engine) Compensate(ctx context.Context, id string, r domain.CompensateR
 }
 
 // once submits a request unless its idempotency key was used: the state it
-// meets may be one that it made itself, and would now refuse it.
+// meets may be one that it made itself, and would now refuse it. A refusal
+// counts only if the request did not take effect by another way meanwhile.
 func (e *Engine) once(ctx context.Context, r Request) (ports.Receipt, error) {
 	if receipt, found, err := e.replay(ctx, r.Key); found || err != nil {
 		return receipt, err
 	}
-	return e.submit(ctx, r)
+	receipt, err := e.submit(ctx, r)
+	var refused *domain.StateError
+	if errors.As(err, &refused) {
+		if first, found, replayErr := e.replay(ctx, r.Key); found || replayErr != nil {
+			return first, replayErr
+		}
+	}
+	return receipt, err
 }
 
 // submit hands a request to its partition and waits for what came of it.

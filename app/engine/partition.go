@@ -88,6 +88,8 @@ type slot struct {
 	// workflow. What was sent up to it somebody else may have sent too, so that
 	// one delivery that certainly did nothing proves nothing.
 	since int
+	// sent is the version up to which this replica has sent what was called for.
+	sent int
 	// doubtUntil: until then a start that is not found may still turn up.
 	doubtUntil time.Time
 	idle       bool // the last tick found nothing to do
@@ -161,7 +163,7 @@ func (p *Partition) Adopt(now time.Time, s domain.State) {
 	if sl.owner != p.replica || sl.stale || sl.state.Version < s.Version {
 		sl.state, sl.owner, sl.stale = s, p.replica, false
 	}
-	p.resume(now, sl)
+	p.resume(now, sl, false)
 }
 
 // Loaded brings the result of World.Load: the workflow and its stored owner.
@@ -185,23 +187,33 @@ func (p *Partition) Loaded(now time.Time, workflowID string, s domain.State, own
 	case err != nil:
 		p.later(now, sl, err)
 	default:
+		kept := sl.owner == p.replica && owner == p.replica && !sl.resend
 		sl.state, sl.owner, sl.stale, sl.backoff = s, owner, false, 0
-		p.resume(now, sl)
+		p.resume(now, sl, kept)
 	}
 }
 
-// resume goes on with a workflow whose state was just read.
-func (p *Partition) resume(now time.Time, sl *slot) {
-	sl.since = sl.state.Version
-	if sl.owner == p.replica && !sl.state.Status.Terminal() && !p.draining {
+// resume goes on with a workflow whose state was just read. kept: this replica
+// has held it all the time, and sent what it called for as far as it knew.
+func (p *Partition) resume(now time.Time, sl *slot, kept bool) {
+	if !kept {
 		// Whatever was sent before may have been lost with its answer. Sending
 		// it again is harmless: the key is the same.
-		for _, cmd := range domain.Effects(sl.state, 0) {
-			p.world.Send(cmd)
-		}
+		sl.since, sl.sent = sl.state.Version, 0
+	}
+	if sl.owner == p.replica && !p.draining {
+		p.send(sl)
 	}
 	sl.resend = false
 	p.run(now, sl)
+}
+
+// send gives the pump what is called for and was not yet sent.
+func (p *Partition) send(sl *slot) {
+	for _, cmd := range domain.Effects(sl.state, sl.sent) {
+		p.world.Send(cmd)
+	}
+	sl.sent = sl.state.Version
 }
 
 // later tries again after a failure of the store. Whoever waits for an answer
@@ -249,6 +261,11 @@ func (p *Partition) rest(now time.Time, sl *slot) {
 		return
 	}
 	at := sl.state.WakeAt()
+	if at.IsZero() && !p.draining { // parked until a person acts: nobody needs to hold it
+		p.write(sl, &pending{request: Request{WorkflowID: sl.id, Command: domain.Tick{}}, next: sl.state,
+			change: ports.Change{Expected: sl.state.Version, Holder: sl.owner, Row: project(&sl.state, hold{})}})
+		return
+	}
 	if recheck := now.Add(idleRecheck); at.IsZero() || sl.idle && at.Before(recheck) {
 		at = recheck
 	}
@@ -271,7 +288,11 @@ func (p *Partition) Tick(now time.Time) {
 		if sl == nil {
 			return
 		}
-		if !sl.stale {
+		switch {
+		case sl.stale:
+		case p.draining:
+			continue // whoever holds it next lets it be due
+		default:
 			sl.queue = append(sl.queue, Request{WorkflowID: sl.id, Command: domain.Tick{}})
 		}
 		p.run(now, sl)

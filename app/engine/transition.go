@@ -10,6 +10,10 @@ import (
 
 // decide handles one request: events to commit, or an answer at once.
 func (p *Partition) decide(now time.Time, sl *slot, r Request) {
+	_, isTick := r.Command.(domain.Tick)
+	if isTick && sl.owner != p.replica {
+		return // its time is its holder's business
+	}
 	moment := domain.Moment{Now: now.UTC().Truncate(Resolution), Random: p.world.Random(), NewID: p.world.UUID()}
 	if moment.Now.Before(sl.state.UpdatedAt) {
 		moment.Now = sl.state.UpdatedAt // the log's time never runs backwards, whatever this clock says
@@ -19,7 +23,6 @@ func (p *Partition) decide(now time.Time, sl *slot, r Request) {
 		r.Command = a
 	}
 	next, events, err := domain.Advance(sl.state, domain.At(r.Command, moment))
-	_, isTick := r.Command.(domain.Tick)
 	switch {
 	case len(events) == 0 && (err != nil || r.Key == nil):
 		sl.idle = isTick
@@ -40,10 +43,14 @@ func (p *Partition) decide(now time.Time, sl *slot, r Request) {
 		c.Idempotency = &ports.IdempotencyRecord{Scope: r.Key.Scope, Fingerprint: r.Key.Fingerprint,
 			WorkflowID: sl.id, Version: next.Version, CreatedAt: moment.Now}
 	}
-	sl.pending = &pending{request: r, next: next, change: c, refusal: err}
-	sl.waiting = true
+	p.write(sl, &pending{request: r, next: next, change: c, refusal: err})
+}
+
+// write has a change committed; until its result comes nothing is decided.
+func (p *Partition) write(sl *slot, change *pending) {
+	sl.pending, sl.waiting = change, true
 	p.timers.remove(&sl.timer)
-	p.world.Commit(c)
+	p.world.Commit(change.change)
 }
 
 // holdFor decides who looks after a workflow in state s: this replica while
@@ -96,7 +103,6 @@ func (p *Partition) Committed(now time.Time, workflowID string, err error) {
 // committed makes a durable transition known: only now may its caller be told
 // and its commands be sent.
 func (p *Partition) committed(now time.Time, sl *slot, done *pending) {
-	before := sl.state.Version
 	sl.state, sl.owner = done.next, done.change.Row.Owner
 	sl.backoff = 0
 	done.request.reply(Result{State: sl.state, Err: done.refusal})
@@ -109,9 +115,7 @@ func (p *Partition) committed(now time.Time, sl *slot, done *pending) {
 		return
 	}
 	if done.change.Holder != p.replica { // taken over from whoever held it, who may be gone with what it sent
-		before, sl.since = 0, done.change.Expected
+		sl.since, sl.sent = done.change.Expected, 0
 	}
-	for _, cmd := range domain.Effects(sl.state, before) {
-		p.world.Send(cmd)
-	}
+	p.send(sl)
 }

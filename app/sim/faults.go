@@ -112,7 +112,7 @@ func newWeather(rng *rand.Rand) *weather {
 		}
 	}
 	if w.chance[Forgetful] > 0 { // such a participant is helped only within the run of the command
-		for _, f := range []Fault{OperatorRetries, AnswerLost, CallbackLost, UnknownAfter, CommandTwice} {
+		for _, f := range []Fault{OperatorRetries, AnswerLost, CallbackLost, UnknownAfter} {
 			w.chance[f] = 0
 		}
 	}

@@ -30,11 +30,15 @@ func (r *replica) start(t *domain.Template, c domain.Start, key *ports.Idempoten
 func (r *replica) once(workflow string, c domain.Command, key *ports.IdempotencyKey, reply func(receipt)) {
 	r.replay(key, reply, func() {
 		r.part.Handle(r.clock(), engine.Request{WorkflowID: workflow, Command: c, Key: key, Reply: func(res engine.Result) {
-			if errors.Is(res.Err, ports.ErrIdempotencyKeyTaken) {
+			var refusal *domain.StateError
+			switch {
+			case errors.Is(res.Err, ports.ErrIdempotencyKeyTaken):
 				r.replay(key, reply, func() { reply(receipt{err: errBroken}) })
-				return
+			case errors.As(res.Err, &refusal): // unless it took effect by another way meanwhile
+				r.replay(key, reply, func() { reply(receipt{workflow: workflow, err: refusal}) })
+			default:
+				reply(receipt{workflow: workflow, state: res.State, err: res.Err})
 			}
-			reply(receipt{workflow: workflow, state: res.State, err: res.Err})
 		}})
 	})
 }

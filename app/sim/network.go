@@ -34,7 +34,15 @@ func (r *replica) call(cmd domain.Dispatch) {
 	}
 	s.after(way, func() { d.arrive() })
 	if s.weather.strikes(CommandTwice) {
-		s.after(way+s.within(3*time.Minute), func() { s.participants.receive(&cmd) })
+		s.after(way+s.within(3*time.Minute), func() { s.again(&cmd) })
+	}
+}
+
+// again is a bus bringing a command a second time. Its answer is not lost: it
+// may be the only news of an effect, after a first answer said that there was none.
+func (s *simulation) again(cmd *domain.Dispatch) {
+	if a, silent := s.participants.attend(cmd); !silent {
+		s.callback(cmd, a)
 	}
 }
 

@@ -26,6 +26,7 @@ type story struct {
 	state    domain.State // the fold of what is stored
 	commands map[string]*command
 	moments  []moment // after each version, from 0
+	resets   int      // retries that began again with an empty context
 }
 
 // moment is what a version looked like, to compare acknowledgements with.
@@ -46,6 +47,7 @@ type command struct {
 	undo     bool
 	attempts int
 	payload  string // of the first sending
+	resets   int    // how often the workflow had been reset by then
 	// What is known of its effect: a success, a refusal, an attempt that may
 	// have had it, or one that is out.
 	succeeded, refused, doubt, out bool
@@ -137,7 +139,8 @@ func (o *oracle) reasonToMove(st *story, r *ports.Row) {
 			o.sim.broken("LIVENESS", st.id, "held by %s with wake-up %s, due %s, needed %s", r.Owner, r.WakeAt, r.DueAt, s.WakeAt())
 		}
 	case !r.DueAt.IsZero():
-		if at := s.WakeAt(); !at.IsZero() && r.DueAt.After(at) && !s.Unanswered() {
+		// A draining replica gives it up at once, whenever it was due.
+		if at := s.WakeAt(); !at.IsZero() && r.DueAt.After(at) && o.writer != nil && r.DueAt.After(o.writer.clock()) {
 			o.sim.broken("LIVENESS", st.id, "nobody holds it and it is due at %s, needed %s", r.DueAt, at)
 		}
 	case s.Status != domain.Parked || s.Parked == nil || !s.Parked.Until.IsZero() || s.Unanswered():
@@ -173,8 +176,8 @@ func (o *oracle) sending(r *replica, d *domain.Dispatch) {
 		o.sim.broken("K2", st.id, "key %s of %s is used for %s", d.CommandID, c.step, d.Step)
 	}
 	payload := d.Service + "/" + d.Action + " " + string(d.Parameters) + " " + string(d.Context)
-	if c.payload == "" {
-		c.payload = payload
+	if c.payload == "" || c.resets != st.resets { // a reset may change what was known when a step began
+		c.payload, c.resets = payload, st.resets
 	} else if c.payload != payload {
 		o.sim.broken("K1", st.id, "%s was sent with %s and now with %s", d.CommandID, c.payload, payload)
 	}

@@ -86,18 +86,28 @@ func deedOf(m map[string]*deed, id, workflow, step string) *deed {
 	return d
 }
 
-// receive is a command arriving. Silent: no answer ever comes.
+// receive is a command arriving for the first time. Silent: no answer ever comes.
 func (p *participants) receive(cmd *domain.Dispatch) (a domain.Answer, silent bool) {
+	switch {
+	case p.sim.weather.strikes(UnknownBefore):
+		return unknown(), false
+	case p.sim.weather.strikes(BadContract):
+		return domain.Answer{Outcome: domain.ContractError, Error: &domain.StepError{Code: "BAD_REQUEST"}}, false
+	}
+	if a, silent = p.attend(cmd); p.sim.weather.strikes(UnknownAfter) {
+		return unknown(), silent
+	}
+	return a, silent
+}
+
+// attend is a service looking at a command, if it is up and has the time.
+func (p *participants) attend(cmd *domain.Dispatch) (a domain.Answer, silent bool) {
 	s := p.sim
 	switch {
 	case s.now < p.down[cmd.Service] && s.rng.IntN(2) == 0:
 		return domain.Answer{}, true
 	case s.now < p.down[cmd.Service], s.weather.strikes(TryAgain):
 		return domain.Answer{Outcome: domain.Retry, RetryAfter: s.within(20 * time.Second), Error: &domain.StepError{Code: codeBusy}}, false
-	case s.weather.strikes(UnknownBefore):
-		return unknown(), false
-	case s.weather.strikes(BadContract):
-		return domain.Answer{Outcome: domain.ContractError, Error: &domain.StepError{Code: "BAD_REQUEST"}}, false
 	}
 	if cmd.Undo {
 		a = p.undo(cmd)
@@ -105,9 +115,6 @@ func (p *participants) receive(cmd *domain.Dispatch) (a domain.Answer, silent bo
 		a = p.execute(cmd)
 	}
 	s.trace.add(s.now, cmd.WorkflowID, cmd.Service, "gets", cmd.CommandID, "and says", string(a.Outcome))
-	if s.weather.strikes(UnknownAfter) {
-		return unknown(), false
-	}
 	return a, false
 }
 

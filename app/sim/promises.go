@@ -49,6 +49,10 @@ func (o *oracle) event(p *step) {
 		p.compensated()
 	case domain.WorkflowParked:
 		p.parked()
+	case domain.WorkflowResumed:
+		if p.event.Resume.Reset {
+			p.story.resets++
+		}
 	case domain.WorkflowCompleted, domain.WorkflowFailed, domain.WorkflowCancelled:
 		p.ended()
 	}
