@@ -3,11 +3,33 @@ package rest
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 	"gopkg.in/yaml.v3"
 )
+
+// wholeNumbers makes floats that are whole integers, so that no document says 1e+09.
+func wholeNumbers(value any) any {
+	switch v := value.(type) {
+	case map[string]any:
+		for name := range v {
+			v[name] = wholeNumbers(v[name])
+		}
+	case []any:
+		for i := range v {
+			v[i] = wholeNumbers(v[i])
+		}
+	case float64:
+		const exact = 1 << 53
+		if v == math.Trunc(v) && math.Abs(v) < exact {
+			return int64(v)
+		}
+	}
+	return value
+}
 
 func toJSON(tree any) ([]byte, error) {
 	data, err := json.MarshalIndent(tree, "", "  ")
@@ -15,13 +37,39 @@ func toJSON(tree any) ([]byte, error) {
 }
 
 func toYAML(tree any) ([]byte, error) {
+	var root yaml.Node
+	if err := root.Encode(tree); err != nil {
+		return nil, err
+	}
+	inReadingOrder(&root)
 	var text bytes.Buffer
 	encoder := yaml.NewEncoder(&text)
 	encoder.SetIndent(2)
-	if err := encoder.Encode(tree); err != nil {
+	if err := encoder.Encode(&root); err != nil {
 		return nil, err
 	}
 	return text.Bytes(), encoder.Close()
+}
+
+// readingOrder is how people expect an OpenAPI document to begin.
+var readingOrder = []string{"openapi", "info", "servers", "tags", "paths", "components"}
+
+// inReadingOrder sorts the members of a document's root; the others stay last.
+func inReadingOrder(root *yaml.Node) {
+	var sorted []*yaml.Node
+	for _, name := range readingOrder {
+		for i := 0; i+1 < len(root.Content); i += 2 {
+			if root.Content[i].Value == name {
+				sorted = append(sorted, root.Content[i], root.Content[i+1])
+			}
+		}
+	}
+	for i := 0; i+1 < len(root.Content); i += 2 {
+		if !slices.Contains(readingOrder, root.Content[i].Value) {
+			sorted = append(sorted, root.Content[i], root.Content[i+1])
+		}
+	}
+	root.Content = sorted
 }
 
 // forVersion30 removes what version 3.0 does not have.
@@ -38,6 +86,7 @@ func forVersion30(tree map[string]any) {
 // documents are the OpenAPI documents and the page that shows them, made once.
 type documents map[string]servedDocument
 
+// servedDocument is one of them.
 type servedDocument struct {
 	contentType string
 	body        []byte
@@ -60,10 +109,15 @@ func newDocuments(doc *huma.OpenAPI) (documents, error) {
 		}
 		all[version.path+".json"] = servedDocument{"application/vnd.oai.openapi+json", asJSON}
 		all[version.path+".yaml"] = servedDocument{"application/vnd.oai.openapi", asYAML}
+		if version.name == OpenAPI31 {
+			page, err := docsPage(tree)
+			if err != nil {
+				return nil, err
+			}
+			all["/docs"] = servedDocument{"text/html; charset=utf-8", page}
+		}
 	}
-	page, err := docsPage(doc)
-	all["/docs"] = servedDocument{"text/html; charset=utf-8", page}
-	return all, err
+	return all, nil
 }
 
 func (d documents) register(mux *http.ServeMux) {

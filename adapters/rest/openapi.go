@@ -140,7 +140,9 @@ func (s *service) errorResponses(op *huma.Operation, codes []coordination.Code) 
 	}
 	for status, names := range byStatus {
 		slices.Sort(names)
-		op.Responses[status] = s.jsonResponse(strings.Join(slices.Compact(names), ", "), reflect.TypeFor[coordination.ErrorEnvelope]())
+		response := s.jsonResponse(strings.Join(slices.Compact(names), ", "), reflect.TypeFor[coordination.ErrorEnvelope]())
+		response.Content[contentTypeJSON].Example = errorExample(coordination.Code(names[0]))
+		op.Responses[status] = response
 	}
 	if r := op.Responses["401"]; r != nil {
 		r.Headers = map[string]*huma.Param{"WWW-Authenticate": {Schema: &huma.Schema{Type: huma.TypeString}}}
@@ -244,5 +246,6 @@ func documentTree(doc *huma.OpenAPI, version string) (map[string]any, error) {
 	if version == OpenAPI30 {
 		forVersion30(tree)
 	}
+	wholeNumbers(tree)
 	return tree, nil
 }
