@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"sync"
 	"syscall"
 	"time"
 )
-
 
 // quietTime is how long a stop lets ordinary requests end before the engine
 // stops too, which ends those that wait for a workflow.
@@ -21,6 +21,7 @@ type endpoint struct {
 	listener net.Listener
 	server   *http.Server
 	failed   chan<- error
+	shutting sync.Once
 	ended    chan struct{} // closed when no request is under way any more
 }
 
@@ -42,40 +43,37 @@ func newEndpoint(listener net.Listener, server *http.Server, failed chan<- error
 	return &endpoint{listener: listener, server: server, failed: failed, ended: make(chan struct{})}
 }
 
-// serve answers requests until the endpoint is shut.
-func (e *endpoint) serve(context.Context) error {
+// serve answers requests, in the background, until the endpoint is shut.
+func (e *endpoint) serve() {
 	go func() {
 		if err := e.server.Serve(e.listener); !errors.Is(err, http.ErrServerClosed) {
 			e.failed <- fmt.Errorf("serve %s: %w", e.listener.Addr(), err)
 		}
 	}()
-	return nil
 }
 
 // shut accepts no connection any more and gives the requests that are under
-// way a moment to end. Those that take longer go on until finish.
-func (e *endpoint) shut(ctx context.Context) error {
-	go func() {
-		defer close(e.ended)
-		_ = e.server.Shutdown(context.WithoutCancel(ctx)) // ends early only by finish
-	}()
-	return e.await(ctx, quietTime)
-}
-
-// await waits for the last request, at most for limit.
-func (e *endpoint) await(ctx context.Context, limit time.Duration) error {
-	timer := time.NewTimer(limit)
+// way a moment to end, but not longer than ctx. Those that take longer go on
+// until finish. It may be called twice.
+func (e *endpoint) shut(ctx context.Context) {
+	e.shutting.Do(func() {
+		go func() {
+			defer close(e.ended)
+			_ = e.server.Shutdown(context.WithoutCancel(ctx)) // ends early only by finish
+		}()
+	})
+	timer := time.NewTimer(quietTime)
 	defer timer.Stop()
 	select {
 	case <-e.ended:
 	case <-timer.C:
 	case <-ctx.Done():
 	}
-	return nil
 }
 
 // finish waits for the requests that are left until ctx ends, then cuts them off.
 func (e *endpoint) finish(ctx context.Context) error {
+	e.shut(ctx)
 	select {
 	case <-e.ended:
 		return nil

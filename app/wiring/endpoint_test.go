@@ -19,9 +19,7 @@ func serving(t *testing.T, handler http.HandlerFunc) (*endpoint, string) {
 	}
 	failed := make(chan error, 1)
 	e := newEndpoint(listener, &http.Server{Handler: handler}, failed)
-	if err := e.serve(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	e.serve()
 	t.Cleanup(func() {
 		_ = e.server.Close()
 		select {
@@ -76,9 +74,7 @@ func TestRequestsUnderWayEndBeforeTheEndpoint(t *testing.T) {
 	<-begun
 	impatient, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := e.shut(impatient); err != nil {
-		t.Fatal(err)
-	}
+	e.shut(impatient)
 	close(goOn)
 	if err := e.finish(t.Context()); err != nil {
 		t.Fatal(err)
@@ -102,7 +98,7 @@ func TestFinishCutsOffWhatDoesNotEndInTime(t *testing.T) {
 	<-begun
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
-	_ = e.shut(ctx)
+	e.shut(ctx)
 	_ = e.finish(ctx)
 	if got := <-answer; !strings.HasPrefix(got, "error: ") {
 		t.Errorf("got %q", got)

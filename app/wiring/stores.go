@@ -1,0 +1,49 @@
+package wiring
+
+import (
+	"context"
+	"fmt"
+
+	"go.uber.org/fx"
+
+	"github.com/firstviscount/platform-coordination/adapters/memory"
+	"github.com/firstviscount/platform-coordination/adapters/postgres"
+	"github.com/firstviscount/platform-coordination/adapters/sqlite"
+	"github.com/firstviscount/platform-coordination/app/config"
+	"github.com/firstviscount/platform-coordination/ports"
+)
+
+// stores are the profiles of --store.
+var stores = map[config.StoreKind]fx.Option{
+	config.StoreMemory:   fx.Module("store/memory", provideStore(openMemory)),
+	config.StoreSQLite:   fx.Module("store/sqlite", provideStore(openSQLite)),
+	config.StorePostgres: fx.Module("store/postgres", provideStore(openPostgres)),
+}
+
+func provideStore(constructor any) fx.Option {
+	return fx.Provide(fx.Annotate(constructor, fx.As(new(ports.Store))))
+}
+
+func openMemory(opened *resources) *memory.Store {
+	store := memory.New(memory.Config{})
+	opened.add(store.Close)
+	return store
+}
+
+func openSQLite(ctx context.Context, s config.Service, opened *resources) (*sqlite.Store, error) {
+	store, err := sqlite.Open(ctx, sqlite.Config{Path: s.Store.Location, Migrate: !s.NoMigrate})
+	if err != nil {
+		return nil, fmt.Errorf("--store: %w", err)
+	}
+	opened.add(store.Close)
+	return store, nil
+}
+
+func openPostgres(ctx context.Context, s config.Service, opened *resources) (*postgres.Store, error) {
+	store, err := postgres.Open(ctx, postgres.Config{DSN: s.Store.Location, Migrate: !s.NoMigrate})
+	if err != nil {
+		return nil, fmt.Errorf("--store: %w", err)
+	}
+	opened.add(store.Close)
+	return store, nil
+}
