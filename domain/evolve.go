@@ -243,11 +243,11 @@ func (s *State) applyResume(e Event) {
 	if newRun && !s.Deadline.IsZero() {
 		s.Deadline = e.At.Add(time.Duration(s.Template.Timeout))
 	}
-	from := s.Template.graph.index[e.Step]
+	fresh := s.startsOver(s.Template.graph.index[e.Step], r.Reset)
 	for i := range s.Steps {
 		st := &s.Steps[i]
 		switch {
-		case newRun && (i == from || r.Reset || s.Template.graph.before[i][from] || !st.settled()):
+		case newRun && fresh[i]:
 			*st = StepState{Status: StepPending, Run: s.Run, Key: 1}
 		case r.Reset:
 			*st = StepState{Status: StepPending, Run: st.Run, Key: st.Key, Doubt: st.MayHaveEffect(), Attempt: st.Attempt}
@@ -256,6 +256,21 @@ func (s *State) applyResume(e Event) {
 		}
 	}
 	s.clearUndos()
+}
+
+// startsOver are the steps that a new run begins again: the one it resumes
+// from, what is not in effect or was undone, and everything after those.
+func (s *State) startsOver(from int, all bool) []bool {
+	g := s.Template.graph
+	fresh := make([]bool, len(s.Steps))
+	for i := range s.Steps {
+		undone := g.undoOf[i] >= 0 && s.Undos[g.undoOf[i]].Status == StepCompleted
+		fresh[i] = all || i == from || undone || !s.Steps[i].settled()
+		for j := range i {
+			fresh[i] = fresh[i] || fresh[j] && g.before[i][j]
+		}
+	}
+	return fresh
 }
 
 // renew gives a failed command a fresh budget and makes it due at once.
