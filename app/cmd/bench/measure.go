@@ -1,0 +1,298 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/firstviscount/platform-coordination/adapters/auth"
+	"github.com/firstviscount/platform-coordination/adapters/rest"
+	"github.com/firstviscount/platform-coordination/app/engine"
+	"github.com/firstviscount/platform-coordination/domain"
+	"github.com/firstviscount/platform-coordination/ports"
+)
+
+// testCase is one row of the table.
+type testCase struct {
+	store, participants, start, saga string
+	starters                         int
+	duration                         time.Duration
+}
+
+// result of a case.
+type result struct {
+	testCase
+	workflows       int
+	elapsed         time.Duration
+	latencies       []time.Duration
+	cpu             time.Duration
+	bytes, fsyncs   int64
+	commits, transs int64
+	rssMiB          int64
+	recording       *recording
+}
+
+func (r *result) perSecond() float64 { return float64(r.workflows) / r.elapsed.Seconds() }
+
+func (r *result) quantile(q float64) float64 {
+	if len(r.latencies) == 0 {
+		return 0
+	}
+	return float64(r.latencies[int(q*float64(len(r.latencies)-1))].Microseconds()) / 1000
+}
+
+func (r *result) String() string {
+	per := func(n int64, of int) float64 { return float64(n) / float64(max(of, 1)) }
+	return fmt.Sprintf("%-9s %-10s %-10s %-7s %8d | %12.0f %9.2f %9.2f %9.2f | %10.2f %10.1f %12.3f %12.3f %8d", r.store, r.participants, r.start, r.saga, r.starters,
+		r.perSecond(), r.quantile(0.5), r.quantile(0.95), r.quantile(0.99), r.cpu.Seconds()*1000/float64(max(r.workflows, 1)),
+		per(r.bytes, r.workflows)/1024, per(r.commits, int(r.transs)), per(r.fsyncs, int(r.transs)), r.rssMiB)
+}
+
+// subject is a coordinator that is measured.
+type subject struct {
+	engine *engine.Engine
+	store  *counting
+	start  func(ctx context.Context, orderID string) (string, error)
+	ended  *endings
+	close  []func()
+}
+
+// endings tells starters when their workflows have ended.
+type endings struct {
+	mu      sync.Mutex
+	waiting map[string]chan struct{}
+	early   map[string]bool // ended before its starter knew its ID
+}
+
+func (e *endings) observe(s *domain.State) {
+	if !s.Status.Terminal() {
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if c, ok := e.waiting[s.WorkflowID]; ok {
+		close(c)
+		delete(e.waiting, s.WorkflowID)
+		return
+	}
+	e.early[s.WorkflowID] = true
+}
+
+func (e *endings) wait(ctx context.Context, id string) error {
+	e.mu.Lock()
+	if e.early[id] {
+		delete(e.early, id)
+		e.mu.Unlock()
+		return nil
+	}
+	c := make(chan struct{})
+	e.waiting[id] = c
+	e.mu.Unlock()
+	select {
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// measure runs one case: a warm-up of a fifth of the time, then the time.
+func measure(ctx context.Context, srv *server, c testCase) (*result, error) {
+	s, err := newSubject(ctx, srv, c)
+	if err != nil {
+		return nil, err
+	}
+	defer s.closeAll()
+	if _, err := load(ctx, s, c.starters, c.duration/5); err != nil {
+		return nil, err
+	}
+	runtime.GC()
+	r := &result{testCase: c}
+	cpu := cpuTime()
+	bytes, fsyncs := srv.written(ctx)
+	commits, changes := s.store.commits.Load(), s.store.changes.Load()
+	begin := time.Now()
+	if r.latencies, err = load(ctx, s, c.starters, c.duration); err != nil {
+		return nil, err
+	}
+	r.elapsed = time.Since(begin)
+	r.workflows = len(r.latencies)
+	r.cpu = cpuTime() - cpu
+	b, f := srv.written(ctx)
+	r.bytes, r.fsyncs = b-bytes, f-fsyncs
+	r.commits, r.transs = s.store.commits.Load()-commits, s.store.changes.Load()-changes
+	if c.store == "sqlite" {
+		r.fsyncs = r.commits // synchronous=FULL in WAL mode: one flush per commit
+	}
+	r.rssMiB = rss()
+	s.store.mu.Lock()
+	r.recording = s.store.sample
+	s.store.mu.Unlock()
+	slices.Sort(r.latencies)
+	return r, nil
+}
+
+// load keeps starters going for a time, each with one workflow at once, and
+// returns how long each workflow took.
+func load(ctx context.Context, s *subject, starters int, d time.Duration) ([]time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, d+30*time.Second)
+	defer cancel()
+	until := time.Now().Add(d)
+	var mu sync.Mutex
+	var all []time.Duration
+	var failure error
+	var wg sync.WaitGroup
+	for range starters {
+		wg.Go(func() {
+			var mine []time.Duration
+			for time.Now().Before(until) {
+				begin := time.Now()
+				id, err := s.start(ctx, "ord-"+uuid.Must(uuid.NewV7()).String())
+				if err == nil {
+					err = s.ended.wait(ctx, id)
+				}
+				if err != nil {
+					mu.Lock()
+					failure = err
+					mu.Unlock()
+					return
+				}
+				mine = append(mine, time.Since(begin))
+			}
+			mu.Lock()
+			all = append(all, mine...)
+			mu.Unlock()
+		})
+	}
+	wg.Wait()
+	return all, failure
+}
+
+// newSubject makes a coordinator on a new database, which fill may prepare first.
+func newSubject(ctx context.Context, srv *server, c testCase, fill ...func(ports.Store) error) (*subject, error) {
+	raw, err := srv.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range fill {
+		if err := f(raw); err != nil {
+			return nil, err
+		}
+	}
+	s := &subject{store: &counting{Store: raw, changed: map[string][]ports.Change{}},
+		ended: &endings{waiting: map[string]chan struct{}{}, early: map[string]bool{}}}
+	s.close = append(s.close, func() { _ = raw.Close() })
+	participant, stop, err := newParticipant(c.participants)
+	if err != nil {
+		return nil, err
+	}
+	s.close = append(s.close, stop)
+	templates, err := sagas()
+	if err != nil {
+		return nil, err
+	}
+	s.engine, err = engine.New(engine.Config{}, engine.Deps{Store: s.store, Templates: templates, Observe: s.ended.observe,
+		Participants: map[string]engine.Service{benchService: {Participant: participant, MaxConcurrency: 128}}})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.engine.Open(ctx); err != nil {
+		return nil, err
+	}
+	s.close = append(s.close, func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		defer cancel()
+		_ = s.engine.Close(ctx)
+	})
+	workflowType := strings.ToUpper(c.saga)
+	s.start = func(ctx context.Context, id string) (string, error) {
+		r, err := s.engine.Start(ctx, ports.StartRequest{Type: workflowType, BusinessKey: id, CustomerID: "cust-1", Priority: "NORMAL", Input: input(id)})
+		return r.State.WorkflowID, err
+	}
+	if c.start == "rest" {
+		return s, s.serve(workflowType, c.starters)
+	}
+	return s, nil
+}
+
+func (s *subject) closeAll() {
+	for _, f := range slices.Backward(s.close) {
+		f()
+	}
+}
+
+// serve puts the REST adapter before the engine and starts through it.
+func (s *subject) serve(workflowType string, starters int) error {
+	secret := []byte("a secret of the benchmark, 32 bytes long")
+	verifier, err := auth.New(auth.Config{HS256Secret: secret})
+	if err != nil {
+		return err
+	}
+	handler, err := rest.New(rest.Deps{Workflows: s.engine, Answers: s.engine, Queries: s.engine,
+		Verify: func(ctx context.Context, token string) (rest.Caller, error) {
+			p, err := verifier.Verify(ctx, token)
+			return rest.Caller{Subject: p.Subject, Role: p.Role, Scopes: p.Scopes}, err
+		}})
+	if err != nil {
+		return err
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return err
+	}
+	server := rest.Server(listener.Addr().String(), handler)
+	go func() { _ = server.Serve(listener) }()
+	s.close = append(s.close, func() { _ = server.Close() })
+	token, err := auth.Mint(secret, auth.Grant{Subject: "bench", Role: auth.RoleService, TTL: time.Hour}, time.Now())
+	if err != nil {
+		return err
+	}
+	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: starters}}
+	s.start = starter(client, "http://"+listener.Addr().String(), token, workflowType)
+	return nil
+}
+
+// cpuTime is what this process and its ended children have used.
+func cpuTime() time.Duration {
+	var u syscall.Rusage
+	if syscall.Getrusage(syscall.RUSAGE_SELF, &u) != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
+// rss is the memory of this process in MiB.
+func rss() int64 {
+	var pages, resident int64
+	data, err := os.ReadFile("/proc/self/statm")
+	if err != nil {
+		return 0
+	}
+	_, _ = fmt.Sscan(string(data), &pages, &resident)
+	return resident * int64(os.Getpagesize()) >> 20
+}
+
+func startProfile(path string) (func(), error) {
+	if path == "" {
+		return func() {}, nil
+	}
+	f, err := os.Create(path)
+	if err != nil {
+		return nil, err
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, err
+	}
+	return func() { pprof.StopCPUProfile(); _ = f.Close() }, nil
+}

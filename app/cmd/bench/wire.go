@@ -1,0 +1,127 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+
+	"github.com/firstviscount/platform-coordination/adapters/participants/httpclient"
+	"github.com/firstviscount/platform-coordination/ports"
+	"github.com/firstviscount/platform-coordination/sdk/webhook"
+)
+
+// starter starts workflows over REST.
+func starter(client *http.Client, base, token, workflowType string) func(context.Context, string) (string, error) {
+	return func(ctx context.Context, id string) (string, error) {
+		body := fmt.Appendf(nil, `{"type":%q,"businessKey":%q,"input":%s}`, workflowType, id, input(id))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+"/api/v1/workflows/start", bytes.NewReader(body))
+		if err != nil {
+			return "", err
+		}
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Authorization", "Bearer "+token)
+		resp, err := client.Do(req)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		data, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
+		if err != nil {
+			return "", err
+		}
+		if resp.StatusCode != http.StatusCreated {
+			return "", fmt.Errorf("start: %s: %s", resp.Status, data)
+		}
+		var started struct{ WorkflowID string }
+		return started.WorkflowID, unmarshalID(data, &started.WorkflowID)
+	}
+}
+
+// unmarshalID takes the workflow's ID out of a response without decoding the rest.
+func unmarshalID(data []byte, id *string) error {
+	const member = `"workflowId":"`
+	_, rest, ok := bytes.Cut(data, []byte(member))
+	end := bytes.IndexByte(rest, '"')
+	if !ok || end < 0 {
+		return fmt.Errorf("no workflowId in %.100s", data)
+	}
+	*id = string(rest[:end])
+	return nil
+}
+
+// participantCommand makes this program the HTTP participant of a run.
+const participantCommand = "participant"
+
+// serveParticipant answers every command at once, in a process of its own.
+func serveParticipant() {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	fmt.Println("http://" + listener.Addr().String())
+	go func() { // the parent holds standard input: when it is gone, so are we
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		os.Exit(0)
+	}()
+	handler := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var cmd struct {
+			Step string `json:"step"`
+		}
+		if err := json.NewDecoder(io.LimitReader(r.Body, 1<<20)).Decode(&cmd); err != nil && r.Method == http.MethodPost {
+			http.Error(w, "bad command", http.StatusBadRequest)
+			return
+		}
+		w.Header().Set("Content-Type", "application/json")
+		if strings.HasSuffix(r.URL.Path, "/refuse") {
+			_, _ = io.WriteString(w, `{"outcome":"REJECTED","error":{"code":"REFUSED","message":"as asked"}}`)
+			return
+		}
+		_, _ = io.WriteString(w, `{"outcome":"SUCCEEDED","result":{"reference":"ref-`+cmd.Step+`","status":"DONE"}}`)
+	})
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 5 * time.Second}
+	fmt.Fprintln(os.Stderr, server.Serve(listener))
+}
+
+// newParticipant is the participant of a case and how to stop it.
+func newParticipant(kind string) (ports.Participant, func(), error) {
+	if kind == "simulated" {
+		return instant{}, func() {}, nil
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return nil, nil, err
+	}
+	cmd := exec.Command(self, participantCommand)
+	leash, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, nil, err
+	}
+	url, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		return nil, nil, err
+	}
+	secret, err := webhook.ParseSecret("whsec_YmVuY2htYXJrIHNlY3JldCBiZW5jaG1hcmsgc2Vj")
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := httpclient.New(httpclient.Config{Service: benchService, URL: strings.TrimSpace(url), MaxConcurrency: 128,
+		Secret: secret, CallbackBaseURL: "http://127.0.0.1:1"})
+	return p, func() { _ = leash.Close(); _ = cmd.Wait() }, err
+}
