@@ -37,6 +37,9 @@ func health(h ports.Health) *coordination.Health {
 			MessageQueue: coordination.QueueHealth{Status: up(h.BusUp), QueueDepth: int64(h.QueueDepth)},
 		},
 	}}
+	if h.Pool == "" { // a store without connections, such as the one in memory
+		body.Details.Infrastructure.Database.ConnectionPool = "0/0 active"
+	}
 	degraded := !h.BusUp
 	for name, d := range h.Dependencies {
 		shown := coordination.DependencyHealth{Status: up(d.Up)}
