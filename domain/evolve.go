@@ -193,7 +193,8 @@ func (s *State) applyCompensation(e Event) {
 	if c.Run > s.Run {
 		s.Run, s.EndedAt, s.Status = c.Run, time.Time{}, Compensating
 	}
-	s.Compensation = &CompensationState{ID: c.ID, Reason: e.Reason, Goal: c.Goal, Scope: c.Scope, StartedAt: e.At}
+	late := c.Late && (c.Run > 0 || s.Compensation != nil && s.Compensation.Late)
+	s.Compensation = &CompensationState{ID: c.ID, Reason: e.Reason, Goal: c.Goal, Scope: c.Scope, Late: late, StartedAt: e.At}
 	if !c.Late || s.Parked == nil {
 		s.Saga, s.Parked = SagaCompensating, nil
 	}

@@ -125,7 +125,10 @@ type CompensationState struct {
 	Reason string // as in metrics
 	Goal   Status // FAILED or CANCELLED
 	// Scope holds the indexes of the steps to undo; nil is all of them.
-	Scope     []int
+	Scope []int
+	// Late: the run was opened after the workflow had ended, only to undo what
+	// succeeded late. It does not claim the business key.
+	Late      bool
 	StartedAt time.Time
 	EndedAt   time.Time // zero until COMPENSATED
 }

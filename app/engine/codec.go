@@ -50,6 +50,9 @@ func project(s *domain.State, h hold) ports.Row {
 		StartedAt: s.StartedAt, UpdatedAt: s.UpdatedAt, EndedAt: s.EndedAt,
 		Owner: h.owner, DueAt: h.dueAt, WakeAt: h.wakeAt,
 	}
+	if s.Compensation != nil && s.Compensation.Late && !s.Status.Terminal() {
+		r.BusinessKey = "" // it may have been used again since the workflow ended
+	}
 	return r
 }
 

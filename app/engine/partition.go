@@ -19,9 +19,10 @@ const (
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = 5 * time.Second
 	idleRecheck  = time.Second
-	// startDoubt is how long a start whose commit failed without a verdict is
-	// looked for: a store may finish it after it gave its caller up.
-	startDoubt = 30 * time.Second
+	// inDoubt is how long a workflow is watched whose commit, which would have
+	// made this replica its holder, failed without a verdict: a store may
+	// finish it after it gave its caller up, and nobody else would know.
+	inDoubt = 30 * time.Second
 )
 
 // World is what a partition can make happen. None of its methods may block or
@@ -90,7 +91,7 @@ type slot struct {
 	since int
 	// sent is the version up to which this replica has sent what was called for.
 	sent int
-	// doubtUntil: until then a start that is not found may still turn up.
+	// doubtUntil: until then a commit that made this replica the holder may turn up.
 	doubtUntil time.Time
 	idle       bool // the last tick found nothing to do
 	pending    *pending
@@ -174,16 +175,15 @@ func (p *Partition) Loaded(now time.Time, workflowID string, s domain.State, own
 	}
 	sl.waiting = false
 	switch {
+	case sl.resend && owner != p.replica && (err == nil || errors.Is(err, ports.ErrNotFound)):
+		sl.resend = false // read before the store handed it to us
+		p.run(now, sl)
 	case errors.Is(err, ports.ErrNotFound):
 		for _, r := range sl.queue {
 			r.reply(Result{Err: ports.ErrNotFound})
 		}
 		sl.queue = nil
-		if now.Before(sl.doubtUntil) {
-			p.later(now, sl, err)
-			return
-		}
-		p.drop(sl)
+		p.letGo(now, sl)
 	case err != nil:
 		p.later(now, sl, err)
 	default:
@@ -257,7 +257,7 @@ func (p *Partition) run(now time.Time, sl *slot) {
 // rest leaves a workflow alone until something arrives or it is due.
 func (p *Partition) rest(now time.Time, sl *slot) {
 	if sl.owner != p.replica || sl.state.Status.Terminal() || sl.state.Version == 0 {
-		p.drop(sl)
+		p.letGo(now, sl)
 		return
 	}
 	at := sl.state.WakeAt()
@@ -271,6 +271,16 @@ func (p *Partition) rest(now time.Time, sl *slot) {
 	}
 	sl.idle = false
 	p.timers.set(&sl.timer, sl, at)
+}
+
+// letGo forgets a workflow that is not this replica's, unless a commit in doubt
+// may yet make it so.
+func (p *Partition) letGo(now time.Time, sl *slot) {
+	if now.Before(sl.doubtUntil) {
+		p.later(now, sl, nil)
+		return
+	}
+	p.drop(sl)
 }
 
 func (p *Partition) drop(sl *slot) {

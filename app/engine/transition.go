@@ -87,10 +87,10 @@ func (p *Partition) Committed(now time.Time, workflowID string, err error) {
 	case errors.Is(err, ports.ErrBusinessKeyTaken), errors.Is(err, ports.ErrIdempotencyKeyTaken):
 		done.request.reply(Result{State: sl.state, Err: err})
 	default:
-		// It may have been committed or not. The slot stays until the store
-		// says which: a start that did commit names this replica as its owner.
-		if done.change.Expected == 0 {
-			sl.doubtUntil = now.Add(startDoubt)
+		// It may have been committed or not, or may yet be: the slot stays until
+		// the store says which.
+		if done.change.Holder != p.replica && done.change.Row.Owner == p.replica {
+			sl.doubtUntil = now.Add(inDoubt)
 		}
 		sl.queue = append([]Request{done.request}, sl.queue...)
 		sl.stale = true

@@ -35,8 +35,9 @@ func (o *oracle) world(st *story) {
 
 func (o *oracle) completed(st *story, i, n int) {
 	name, step := st.template.Steps[i].Name, &st.state.Steps[i]
-	// A step without an undo may have had its effect in an earlier run too.
-	repeatable := st.shape.undoOf[i] < 0 && st.state.Run > 1
+	// What has no undo, or none that applies, may stand from an earlier run too.
+	undo := st.shape.undoOf[i]
+	repeatable := st.state.Run > 1 && (undo < 0 || st.template.Compensations[undo].Condition.Eval(lookup(&st.state)) == domain.False)
 	switch {
 	case step.Waived && (n <= 1 || repeatable), n > 1 && repeatable:
 	case step.Waived && n > 1, step.Status == domain.StepCompleted && n != 1, step.Status == domain.StepSkipped && n != 0:
