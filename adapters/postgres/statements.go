@@ -89,6 +89,13 @@ var (
 	}
 )
 
+// endedColumns repeat, once a workflow has ended, what lists find it by.
+const (
+	endedColumns = "ended_status, ended_updated, ended_step, ended_error"
+	endedValues  = `CASE WHEN NOT u.active THEN u.status END, CASE WHEN NOT u.active THEN u.updated_at END,
+		CASE WHEN NOT u.active THEN nullif(u.current_step, '') END, CASE WHEN NOT u.active THEN nullif(u.error_code, '') END`
+)
+
 // Names of the prepared statements.
 const (
 	transitionsStatement = "commit_transitions"
@@ -109,7 +116,7 @@ WITH u AS MATERIALIZED (SELECT * FROM %s WITH ORDINALITY AS u(%s, ord)),
 k AS MATERIALIZED (SELECT * FROM %s AS k(%s)),
 taken AS MATERIALIZED (SELECT k.ord FROM k JOIN idempotency i ON i.scope = k.scope),
 done AS (
-	UPDATE workflows w SET %s, prior_status = w.status, prior_ended = w.ended_at
+	UPDATE workflows w SET %s, (%s) = ROW(%s), prior_status = w.status, prior_ended = w.ended_at
 	FROM u
 	WHERE w.workflow_id = u.workflow_id AND w.version = u.expected AND w.owner = u.holder
 	AND NOT (u.ord IN (SELECT ord FROM taken))
@@ -120,7 +127,7 @@ done AS (
 )%s`,
 	unnest(1, slicesOf(rowParams), slicesOf(changeParams)), join("%s", names(rowParams), names(changeParams)),
 	unnest(1+len(rowParams)+len(changeParams), slicesOf(keyParams)), join("%s", names(keyParams)),
-	join("%[1]s = u.%[1]s", names(rowParams[1:])), tailSQL)
+	join("%[1]s = u.%[1]s", names(rowParams[1:])), endedColumns, endedValues, tailSQL)
 
 // startsSQL writes new workflows. Whatever stands in a start's way - its
 // workflow ID, its business key - leaves it out; done are those that were let in.
@@ -129,17 +136,17 @@ WITH u AS MATERIALIZED (SELECT nextval('workflow_nr') AS nr, u.* FROM %s WITH OR
 k AS MATERIALIZED (SELECT * FROM %s AS k(%s)),
 taken AS MATERIALIZED (SELECT k.ord FROM k JOIN idempotency i ON i.scope = k.scope),
 new AS (
-	INSERT INTO workflows (nr, %[5]s)
-	SELECT nr, %[5]s FROM u WHERE NOT (u.ord IN (SELECT ord FROM taken))
+	INSERT INTO workflows (nr, %[5]s, %[6]s)
+	SELECT nr, %[5]s, %[7]s FROM u WHERE NOT (u.ord IN (SELECT ord FROM taken))
 	ON CONFLICT DO NOTHING RETURNING nr
 ),
 done AS MATERIALIZED (
 	SELECT u.*, NULL AS prior_status, NULL::timestamptz AS prior_ended
 	FROM u WHERE (u.nr IN (SELECT nr FROM new)) IS TRUE
-)%[6]s`,
+)%[8]s`,
 	unnest(1, slicesOf(rowParams), slicesOf(changeParams)), join("%s", names(rowParams), names(changeParams)),
 	unnest(1+len(rowParams)+len(changeParams), slicesOf(keyParams)), join("%s", names(keyParams)),
-	join("%s", names(rowParams)), tailSQL)
+	join("%s", names(rowParams)), endedColumns, endedValues, tailSQL)
 
 // tailSQL writes what belongs to the changes in done, and only to those: their
 // events, idempotency records, counts and totals. "IN … IS TRUE" makes Postgres

@@ -83,7 +83,7 @@ func listName(q *ports.ListQuery) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// rank is PriorityRank.
+// rank is priorityRank.
 func rank(priority string) int {
 	switch priority {
 	case lowPriority:

@@ -7,9 +7,11 @@ CREATE SEQUENCE workflow_nr CACHE 64;
 -- One row per workflow: what can be asked without reading its events.
 --
 -- Every transition updates this row, so no index may cover a column that
--- changes on ordinary transitions, in its keys or in its predicate: then
--- Postgres keeps the update within the page (HOT) and writes no index at all.
--- The space that fillfactor leaves is for these updates.
+-- changes on ordinary transitions, in its keys or in its predicate, not even an
+-- index that leaves out live workflows: then Postgres keeps the update within
+-- the page (HOT) and writes no index at all. The space that fillfactor leaves
+-- is for these updates. What lists need to find ended workflows by is therefore
+-- kept twice: the columns ended_… are null until a workflow ends.
 CREATE TABLE workflows (
     nr            bigint      NOT NULL,
     started_at    timestamptz NOT NULL,
@@ -18,6 +20,7 @@ CREATE TABLE workflows (
     due_at        timestamptz,
     wake_at       timestamptz,
     prior_ended   timestamptz,          -- ended_at before the last change
+    ended_updated timestamptz,          -- updated_at
     version       integer     NOT NULL,
     run           integer     NOT NULL,
     settled_steps integer     NOT NULL,
@@ -37,6 +40,9 @@ CREATE TABLE workflows (
     current_step  text COLLATE "C" NOT NULL,
     error_code    text COLLATE "C" NOT NULL,
     owner         text COLLATE "C" NOT NULL,
+    ended_status  text COLLATE "C",     -- status
+    ended_step    text COLLATE "C",     -- current_step, if there is one
+    ended_error   text COLLATE "C",     -- error_code, if there is one
     metadata      bytea,
     CONSTRAINT workflows_pkey PRIMARY KEY (workflow_id)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
@@ -50,13 +56,13 @@ CREATE INDEX workflows_live ON workflows (owner, due_at) WHERE active;
 -- Ended workflows, for lists. Written once, when a workflow ends. The first
 -- three serve every order under any filter on type, status and priority: totals
 -- tells which combinations of them there are, and a list merges their scans.
-CREATE INDEX workflows_ended_started ON workflows (type, status, priority, started_at) WHERE NOT active;
-CREATE INDEX workflows_ended_updated ON workflows (type, status, priority, updated_at) WHERE NOT active;
-CREATE INDEX workflows_ended_id ON workflows (type, status, priority, workflow_id) WHERE NOT active;
+CREATE INDEX workflows_ended_started ON workflows (type, ended_status, priority, started_at) WHERE NOT active;
+CREATE INDEX workflows_ended_updated ON workflows (type, ended_status, priority, ended_updated) WHERE NOT active;
+CREATE INDEX workflows_ended_id ON workflows (type, ended_status, priority, workflow_id) WHERE NOT active;
 CREATE INDEX workflows_ended_customer ON workflows (customer_id, started_at) WHERE NOT active;
 CREATE INDEX workflows_ended_key ON workflows (business_key) WHERE NOT active AND business_key <> '';
-CREATE INDEX workflows_ended_error ON workflows (error_code, started_at) WHERE NOT active AND error_code <> '';
-CREATE INDEX workflows_ended_step ON workflows (current_step, started_at) WHERE NOT active AND current_step <> '';
+CREATE INDEX workflows_ended_error ON workflows (ended_error, started_at) WHERE ended_error IS NOT NULL;
+CREATE INDEX workflows_ended_step ON workflows (ended_step, started_at) WHERE ended_step IS NOT NULL;
 
 -- Events first_seq to last_seq of a workflow, as one change wrote them. A list
 -- below a page is stored as it is: compressing would cost more than it saves.
