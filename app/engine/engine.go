@@ -106,6 +106,8 @@ type Engine struct {
 	requests  atomic.Int64
 	closed    atomic.Bool
 	leased    atomic.Bool
+	// claimInDoubt is when a claim failed last, zero once that is settled; only claim uses it.
+	claimInDoubt time.Time
 
 	ctx     context.Context // of everything that runs in the background
 	cancel  context.CancelFunc

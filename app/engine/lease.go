@@ -59,9 +59,13 @@ func (e *Engine) claimOnce() bool {
 	}
 	ctx, cancel := context.WithTimeout(e.ctx, storeTimeout)
 	defer cancel()
+	if !e.settleClaim(ctx) {
+		return false
+	}
 	limit := min(room, claimBatch)
 	records, err := e.store.Claim(ctx, e.cfg.Replica, limit)
 	if err != nil {
+		e.claimInDoubt = e.clock.Now()
 		if e.ctx.Err() == nil {
 			e.log.Warn("claim failed", "error", err)
 		}
@@ -76,6 +80,29 @@ func (e *Engine) claimOnce() bool {
 		e.loopOf(snap.State.WorkflowID).post(func(p *Partition, now time.Time) { p.Adopt(now, snap.State) })
 	}
 	return len(records) == limit
+}
+
+// settleClaim makes good for a claim that failed without a verdict. It may have
+// made this replica the holder of workflows that it never heard of, and no
+// other replica would take them from a live holder. So once the store can no
+// longer be at it, everything is given up and claimed anew; what is in hand
+// finds out by the store's refusal and goes on. It reports whether claims may go on.
+func (e *Engine) settleClaim(ctx context.Context) bool {
+	if e.claimInDoubt.IsZero() || e.clock.Now().Sub(e.claimInDoubt) < storeTimeout {
+		return true
+	}
+	err := e.store.Release(ctx, e.cfg.Replica)
+	if err == nil {
+		err = e.store.Renew(ctx, e.cfg.Replica, e.cfg.Lease)
+	}
+	if err != nil {
+		if e.ctx.Err() == nil {
+			e.log.Warn("held workflows not released after a failed claim", "error", err)
+		}
+		return false
+	}
+	e.claimInDoubt = time.Time{}
+	return true
 }
 
 // expireQueues keeps waiting commands from running into their deadlines unsent.

@@ -16,9 +16,11 @@ const (
 	claimEvery  = 700 * time.Millisecond
 	claimBatch  = 256
 	commitLanes = engine.DefaultCommitLanes
-	drainPoll   = 50 * time.Millisecond
-	drainWithin = 25 * time.Second
-	maxSkew     = 2 * time.Minute
+	// claimSettles is how long after a failed claim everything is claimed anew.
+	claimSettles = 10 * time.Second
+	drainPoll    = 50 * time.Millisecond
+	drainWithin  = 25 * time.Second
+	maxSkew      = 2 * time.Minute
 	// crowdedLimit is the most a crowded service takes at once.
 	crowdedLimit = 2
 )
@@ -50,6 +52,8 @@ type replica struct {
 	pausedUntil time.Duration
 	// fuse, while above 0, counts the effects left until the crash.
 	fuse int
+
+	claimInDoubt time.Duration // when a claim failed, 0 once that is settled
 
 	tickAt  time.Duration
 	tickGen int
@@ -173,15 +177,26 @@ func (r *replica) claim() {
 	if r.draining || r.dead {
 		return
 	}
-	if !s.store.anyClaimable() {
+	if !s.store.anyClaimable() && r.claimInDoubt == 0 {
 		return // saves a round trip in virtual time, decides nothing
 	}
 	s.after(s.disturbedDelay(), func() {
 		if s.storeFails() {
+			r.after(s.disturbedDelay(), func() { r.claimInDoubt = s.now })
 			return
+		}
+		if r.claimInDoubt > 0 && s.now-r.claimInDoubt >= claimSettles {
+			_ = s.port.Release(context.Background(), r.name)
+			_ = s.port.Renew(context.Background(), r.name, lease)
+			r.claimInDoubt = 0
 		}
 		records, err := s.port.Claim(context.Background(), r.name, claimBatch)
 		if err != nil || len(records) == 0 {
+			return
+		}
+		if s.weather.strikes(StoreAmbiguous) {
+			s.trace.add(s.now, "", r.name, "is not told of its claim")
+			r.after(s.disturbedDelay(), func() { r.claimInDoubt = s.now })
 			return
 		}
 		r.after(s.disturbedDelay(), func() { r.adopt(records) })
