@@ -6,10 +6,11 @@ require (
 	github.com/alecthomas/kong v1.17.0
 	github.com/firstviscount/platform-coordination/adapters v0.1.0
 	github.com/firstviscount/platform-coordination/domain v0.1.0
+	github.com/firstviscount/platform-coordination/examples v0.1.0
 	github.com/firstviscount/platform-coordination/ports v0.1.0
 	github.com/firstviscount/platform-coordination/sdk v0.1.0
 	github.com/jackc/pgx/v5 v5.12.0
-	go.uber.org/goleak v1.2.0
+	go.uber.org/goleak v1.3.0
 	gopkg.in/yaml.v3 v3.0.1
 )
 
@@ -50,6 +51,7 @@ replace (
 	github.com/firstviscount/platform-coordination/adapters => ../adapters
 	github.com/firstviscount/platform-coordination/contracttests => ../contracttests
 	github.com/firstviscount/platform-coordination/domain => ../domain
+	github.com/firstviscount/platform-coordination/examples => ../examples
 	github.com/firstviscount/platform-coordination/ports => ../ports
 	github.com/firstviscount/platform-coordination/sdk => ../sdk
 )
