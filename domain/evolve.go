@@ -164,6 +164,9 @@ func (s *State) applySent(st *StepState, e Event) {
 		st.Spent++
 	}
 	st.Status, st.Attempt, st.Deadline, st.SentSeq = StepInProgress, e.Attempt, e.Until, s.Version
+	if st.Late { // it is asked again, and what it knows counts from its answer
+		st.Late, st.Doubt, st.Result, st.members = false, true, nil, nil
+	}
 	st.Accepted, st.Deferred, st.Refused = false, false, false
 	st.RetryAt, st.CompletedAt = time.Time{}, time.Time{}
 }

@@ -132,7 +132,7 @@ func (p *participants) execute(cmd *domain.Dispatch) domain.Answer {
 	switch {
 	case d.done:
 		return domain.Answer{Outcome: domain.Succeeded, Result: d.result}
-	case d.tombstone && !p.forgetful():
+	case d.tombstone && !p.forgets(d):
 		return refused(codeTooLate)
 	case d.refusal != "":
 		return refused(d.refusal)
@@ -149,7 +149,16 @@ func (p *participants) execute(cmd *domain.Dispatch) domain.Answer {
 	return domain.Answer{Outcome: domain.Succeeded, Result: d.result}
 }
 
+// forgetful reports whether participants of this run keep no tombstones.
 func (p *participants) forgetful() bool { return p.sim.weather.chance[Forgetful] > 0 }
+
+// forgets reports whether a late command has its effect although its undo came
+// first. The coordinator makes good for that once it has heard of the undo.
+func (p *participants) forgets(d *deed) bool {
+	st := p.sim.oracle.stories[d.workflow]
+	c := st.shape.undoOf[st.shape.step[d.step]]
+	return p.forgetful() && c >= 0 && st.state.Undos[c].Status == domain.StepCompleted
+}
 
 // isDoomed chooses, in a run of rejections, one step of each workflow.
 func (p *participants) isDoomed(cmd *domain.Dispatch) bool {
@@ -168,6 +177,9 @@ func (p *participants) isDoomed(cmd *domain.Dispatch) bool {
 
 // perform has the effect.
 func (p *participants) perform(cmd *domain.Dispatch, d *deed) {
+	if d.tombstone {
+		p.sim.weather.hits[Forgetful]++
+	}
 	d.done, d.at = true, p.sim.now
 	d.result = json.RawMessage(`{"` + strings.ToLower(cmd.Step) + `":"` + cmd.CommandID + `"}`)
 	if p.sim.weather.strikes(ResultMissing) {
@@ -195,7 +207,7 @@ func (p *participants) promise(cmd *domain.Dispatch, d *deed) {
 		switch {
 		case d.done:
 			a.Result = d.result
-		case d.tombstone && !p.forgetful():
+		case d.tombstone && !p.forgets(d):
 			a = refused(codeTooLate)
 		case s.weather.strikes(Reject):
 			d.refusal = codeRefused

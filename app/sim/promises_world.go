@@ -35,9 +35,9 @@ func (o *oracle) world(st *story) {
 
 func (o *oracle) completed(st *story, i, n int) {
 	name, step := st.template.Steps[i].Name, &st.state.Steps[i]
-	// What has no undo, or none that applies, may stand from an earlier run too.
+	// What has no undo, or one that did not apply, may stand from an earlier run too.
 	undo := st.shape.undoOf[i]
-	repeatable := st.state.Run > 1 && (undo < 0 || st.template.Compensations[undo].Condition.Eval(lookup(&st.state)) == domain.False)
+	repeatable := st.state.Run > 1 && (undo < 0 || conditional(&st.template.Compensations[undo].Condition))
 	switch {
 	case step.Waived && (n <= 1 || repeatable), n > 1 && repeatable:
 	case step.Waived && n > 1, step.Status == domain.StepCompleted && n != 1, step.Status == domain.StepSkipped && n != 0:
@@ -55,3 +55,6 @@ func (o *oracle) effects(st *story) map[string]int {
 	}
 	return n
 }
+
+// conditional reports whether a condition can ever be certainly false.
+func conditional(c *domain.Condition) bool { return !c.IsZero() && !c.IsLabel() }

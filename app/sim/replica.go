@@ -48,6 +48,7 @@ type replica struct {
 	pump        *engine.Pump
 	disk        disk
 	dead        bool
+	leased      bool // as far as it knows
 	draining    bool
 	pausedUntil time.Duration
 	// fuse, while above 0, counts the effects left until the crash.
@@ -164,9 +165,14 @@ func (r *replica) arm() {
 // renew keeps the lease.
 func (r *replica) renew() {
 	r.sim.after(r.sim.disturbedDelay(), func() {
-		if !r.dead && !r.sim.storeFails() {
+		if r.dead {
+			return
+		}
+		renewed := !r.sim.storeFails()
+		if renewed {
 			_ = r.sim.port.Renew(context.Background(), r.name, lease)
 		}
+		r.after(r.sim.disturbedDelay(), func() { r.leased = renewed })
 	})
 }
 
@@ -174,7 +180,7 @@ func (r *replica) renew() {
 // Engine.claimOnce does.
 func (r *replica) claim() {
 	s := r.sim
-	if r.draining || r.dead {
+	if r.draining || !r.leased {
 		return
 	}
 	if !s.store.anyClaimable() && r.claimInDoubt == 0 {
