@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/firstviscount/platform-coordination/adapters/rest"
+	"github.com/firstviscount/platform-coordination/ports"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
@@ -43,8 +44,11 @@ func verify(_ context.Context, token string) (rest.Caller, error) {
 	if len(parts) > 2 {
 		caller.Scopes = strings.Fields(parts[2])
 	}
-	if caller.Role == "forged" {
+	switch caller.Role {
+	case "forged":
 		return caller, errors.New("signature is invalid")
+	case "keyless":
+		return caller, ports.ErrUnavailable
 	}
 	return caller, nil
 }

@@ -16,13 +16,17 @@ import (
 //go:embed docs.html.tmpl
 var docsTemplate string
 
-// docsPage renders an OpenAPI document for people.
-func docsPage(tree map[string]any) ([]byte, error) {
+// docsPage renders the OpenAPI document for people.
+func docsPage() ([]byte, error) {
+	tree, err := documentTree(OpenAPI31)
+	if err != nil {
+		return nil, err
+	}
 	page := template.Must(template.New("docs").Funcs(template.FuncMap{
 		"json": indented, "schemaLink": schemaLink, "typeOf": typeOf, "required": isRequired, "anchor": anchor,
 	}).Parse(docsTemplate))
 	var html bytes.Buffer
-	err := page.Execute(&html, map[string]any{
+	err = page.Execute(&html, map[string]any{
 		"Info": tree["info"], "Servers": tree["servers"], "Groups": docsGroups(tree), "Schemas": at(tree, "components", "schemas")})
 	return html.Bytes(), err
 }

@@ -6,8 +6,8 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"sync"
 
-	"github.com/danielgtaylor/huma/v2"
 	"gopkg.in/yaml.v3"
 )
 
@@ -83,49 +83,45 @@ func forVersion30(tree map[string]any) {
 	}
 }
 
-// documents are the OpenAPI documents and the page that shows them, made once.
-type documents map[string]servedDocument
-
-// servedDocument is one of them.
+// servedDocument is an OpenAPI document, or the page that shows it.
 type servedDocument struct {
 	contentType string
 	body        []byte
 }
 
-func newDocuments(doc *huma.OpenAPI) (documents, error) {
-	all := documents{}
+// documents are made when somebody first asks for one, once for the process:
+// they follow from the code alone.
+var documents = sync.OnceValues(func() (map[string]servedDocument, error) {
+	all := map[string]servedDocument{}
 	for _, version := range []struct{ name, path string }{{OpenAPI31, "/openapi"}, {OpenAPI30, "/openapi-3.0"}} {
-		tree, err := documentTree(doc, version.name)
+		asJSON, err := OpenAPIJSON(version.name)
 		if err != nil {
 			return nil, err
 		}
-		asJSON, err := toJSON(tree)
-		if err != nil {
-			return nil, err
-		}
-		asYAML, err := toYAML(tree)
+		asYAML, err := OpenAPI(version.name)
 		if err != nil {
 			return nil, err
 		}
 		all[version.path+".json"] = servedDocument{"application/vnd.oai.openapi+json", asJSON}
 		all[version.path+".yaml"] = servedDocument{"application/vnd.oai.openapi", asYAML}
-		if version.name == OpenAPI31 {
-			page, err := docsPage(tree)
-			if err != nil {
-				return nil, err
-			}
-			all["/docs"] = servedDocument{"text/html; charset=utf-8", page}
-		}
 	}
-	return all, nil
-}
+	page, err := docsPage()
+	all["/docs"] = servedDocument{"text/html; charset=utf-8", page}
+	return all, err
+})
 
-func (d documents) register(mux *http.ServeMux) {
-	for path, document := range d {
-		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, _ *http.Request) {
-			w.Header().Set("Content-Type", document.contentType)
+// serveDocuments puts the documents on mux.
+func (s *service) serveDocuments(mux *http.ServeMux) {
+	for _, path := range []string{"/openapi.json", "/openapi.yaml", "/openapi-3.0.json", "/openapi-3.0.yaml", "/docs"} {
+		mux.HandleFunc("GET "+path, func(w http.ResponseWriter, r *http.Request) {
+			all, err := documents()
+			if err != nil {
+				s.writeError(exchangeOf(r.Context()), s.failure(r.Context(), err))
+				return
+			}
+			w.Header().Set("Content-Type", all[path].contentType)
 			w.Header().Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-			_, _ = w.Write(document.body)
+			_, _ = w.Write(all[path].body)
 		})
 	}
 }

@@ -67,7 +67,12 @@ func loadTemplate(t testing.TB, file string) *domain.Template {
 	if err != nil {
 		t.Fatal(err)
 	}
-	template, err := domain.ParseTemplate(data)
+	return parseTemplate(t, string(data))
+}
+
+func parseTemplate(t testing.TB, text string) *domain.Template {
+	t.Helper()
+	template, err := domain.ParseTemplate([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,6 +318,16 @@ func (e *engine) onlyWorkflow(t testing.TB) string {
 		case <-deadline:
 			t.Fatal("no workflow was started")
 		}
+	}
+}
+
+// until waits for a state of a workflow.
+func (e *engine) until(t testing.TB, id string, reached func(*domain.State) bool) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(context.Background(), 10*time.Second)
+	defer stop()
+	if _, err := e.wait(ctx, id, reached); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -185,21 +185,20 @@ func unsupportedMediaType() *apiError {
 }
 
 // violations takes path and message out of huma's errors, each fault once and
-// in the order of their paths. A scan of our own never repeats what the schema
-// found at the same place.
+// in the order of their paths. What the schema found at a place is not said
+// again in the words of the scanner or of a rule.
 func violations(errs []error) []coordination.Violation {
-	list := make([]coordination.Violation, 0, len(errs))
+	list := make([]coordination.Violation, 0, min(len(errs), maxViolations))
 	for _, err := range errs {
-		v := coordination.Violation{Path: "body", Message: msgNotJSON}
-		var detailer huma.ErrorDetailer
-		if errors.As(err, &detailer) {
-			detail := detailer.ErrorDetail()
-			v = coordination.Violation{Path: clip(detail.Location, maxPathLength), Message: detail.Message}
+		if len(list) == maxViolations {
+			break
 		}
-		if v.Path == "" {
-			v.Path = "request"
+		v, again := violationOf(err), false
+		_, ours := err.(scanFault)
+		for _, known := range list {
+			again = again || known == v || ours && known.Path == v.Path && v.Message != msgDuplicate
 		}
-		if !slices.Contains(list, v) && len(list) < maxViolations {
+		if !again {
 			list = append(list, v)
 		}
 	}
@@ -208,4 +207,17 @@ func violations(errs []error) []coordination.Violation {
 	}
 	slices.SortStableFunc(list, func(a, b coordination.Violation) int { return strings.Compare(a.Path, b.Path) })
 	return list
+}
+
+func violationOf(err error) coordination.Violation {
+	v := coordination.Violation{Path: "request", Message: "is not valid"}
+	var detailer huma.ErrorDetailer
+	if errors.As(err, &detailer) {
+		detail := detailer.ErrorDetail()
+		v.Message = detail.Message
+		if detail.Location != "" {
+			v.Path = clip(detail.Location, maxPathLength)
+		}
+	}
+	return v
 }

@@ -215,9 +215,7 @@ func OpenAPI(version string) ([]byte, error) { return document(version, toYAML) 
 func OpenAPIJSON(version string) ([]byte, error) { return document(version, toJSON) }
 
 func document(version string, render func(any) ([]byte, error)) ([]byte, error) {
-	s := newService(Deps{})
-	s.register(http.NewServeMux())
-	tree, err := documentTree(s.api.OpenAPI(), version)
+	tree, err := documentTree(version)
 	if err != nil {
 		return nil, err
 	}
@@ -225,7 +223,10 @@ func document(version string, render func(any) ([]byte, error)) ([]byte, error) 
 }
 
 // documentTree is the document as plain maps, in one of the versions.
-func documentTree(doc *huma.OpenAPI, version string) (map[string]any, error) {
+func documentTree(version string) (map[string]any, error) {
+	s := newService(Deps{})
+	s.register(http.NewServeMux())
+	doc := s.api.OpenAPI()
 	var data []byte
 	var err error
 	switch version {

@@ -72,11 +72,7 @@ func New(d Deps) (http.Handler, error) {
 	s := newService(d)
 	mux := http.NewServeMux()
 	s.register(mux)
-	documents, err := newDocuments(s.api.OpenAPI())
-	if err != nil {
-		return nil, err
-	}
-	documents.register(mux)
+	s.serveDocuments(mux)
 	mux.HandleFunc("GET /livez", live)
 	mux.HandleFunc("GET /readyz", s.ready)
 	return s.observe(s.route(mux)), nil

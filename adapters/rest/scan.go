@@ -62,8 +62,9 @@ type scanner struct {
 
 // step is one step of the path to a value: a member's name, or an index.
 type step struct {
-	name  string
-	index int
+	name    string
+	index   int
+	element bool // of an array: the index counts
 }
 
 // member is one member of an object being read; its canonical text is out[start:end].
@@ -100,7 +101,7 @@ func pathText(path []step) string {
 	var text strings.Builder
 	for i, p := range path {
 		switch {
-		case p.name == "" && i > 0:
+		case p.element:
 			text.WriteString("[" + strconv.Itoa(p.index) + "]")
 		case i > 0:
 			text.WriteString("." + p.name)
@@ -215,8 +216,8 @@ func (s *scanner) array() bool {
 		s.out = append(s.out, ']')
 		return true
 	}
-	s.path = append(s.path, step{})
-	at := len(s.path) - 1
+	at := len(s.path)
+	s.path = append(s.path, step{element: true})
 	for {
 		if !s.value() {
 			return false
@@ -243,14 +244,14 @@ func (s *scanner) object() bool {
 		s.out = append(s.out, "{}"...)
 		return true
 	}
-	s.path = append(s.path, step{})
-	at := len(s.path) - 1
+	at := len(s.path)
 	for more := true; more; {
+		s.path = s.path[:at]
 		if s.pos == len(s.data) || s.data[s.pos] != '"' || !s.string() {
 			return s.broken()
 		}
 		m := member{name: string(s.text), start: len(s.out)}
-		s.path[at].name = m.name
+		s.path = append(s.path, step{name: m.name})
 		s.appendText()
 		s.out = append(s.out, ':')
 		s.space()
