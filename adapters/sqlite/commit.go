@@ -10,20 +10,31 @@ import (
 
 // Statements of a commit.
 const (
-	findSQL = `SELECT nr, version, owner, blocks, type, status, priority, started_at, ended_at FROM workflows WHERE workflow_id = ?1`
+	findSQL = `
+SELECT nr, version, owner, blocks, type, status, priority, started_at, ended_at,
+	active AND ended_at IS NULL AND blocks = ?2 AND owner = ?3 AND due_at IS ?4 AND saga_id = ?5 AND type = ?6 AND template_hash = ?7
+	AND business_key = ?8 AND customer_id = ?9 AND priority = ?10 AND metadata IS ?11 AND started_at = ?12
+FROM workflows WHERE workflow_id = ?1`
 
 	insertSQL = `
-INSERT INTO workflows (saga_id, type, template_hash, business_key, customer_id, priority, status, saga, current_step,
-	settled_steps, total_steps, error_code, metadata, version, run, started_at, updated_at, ended_at, owner, due_at, wake_at,
-	active, blocks, workflow_id)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)`
+INSERT INTO workflows (status, saga, current_step, settled_steps, total_steps, error_code, version, run, updated_at, wake_at,
+	ended_at, owner, due_at, saga_id, type, template_hash, business_key, customer_id, priority, metadata, started_at,
+	active, blocks, ended_status, ended_updated, ended_step, ended_error, workflow_id)
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)`
 
-	updateSQL = `
-UPDATE workflows SET saga_id = ?1, type = ?2, template_hash = ?3, business_key = ?4, customer_id = ?5, priority = ?6,
-	status = ?7, saga = ?8, current_step = ?9, settled_steps = ?10, total_steps = ?11, error_code = ?12, metadata = ?13,
-	version = ?14, run = ?15, started_at = ?16, updated_at = ?17, ended_at = ?18, owner = ?19, due_at = ?20, wake_at = ?21,
-	active = ?22, blocks = ?23
-WHERE nr = ?24`
+	// advanceSQL is for the ordinary transition, which leaves alone everything
+	// that an index is made of: SQLite writes an index whenever one of its
+	// columns is mentioned, changed or not.
+	advanceSQL = `
+UPDATE workflows SET status = ?1, saga = ?2, current_step = ?3, settled_steps = ?4, total_steps = ?5, error_code = ?6,
+	version = ?7, run = ?8, updated_at = ?9, wake_at = ?10 WHERE nr = ?11`
+
+	replaceSQL = `
+UPDATE workflows SET status = ?1, saga = ?2, current_step = ?3, settled_steps = ?4, total_steps = ?5, error_code = ?6,
+	version = ?7, run = ?8, updated_at = ?9, wake_at = ?10, ended_at = ?11, owner = ?12, due_at = ?13, saga_id = ?14, type = ?15,
+	template_hash = ?16, business_key = ?17, customer_id = ?18, priority = ?19, metadata = ?20, started_at = ?21,
+	active = ?22, blocks = ?23, ended_status = ?24, ended_updated = ?25, ended_step = ?26, ended_error = ?27
+WHERE nr = ?28`
 
 	insertEventsSQL = `INSERT INTO events (nr, first_seq, last_seq, data) VALUES (?1, ?2, ?3, ?4)`
 
@@ -67,24 +78,24 @@ func (s *Store) Commit(ctx context.Context, batch []ports.Change) []error {
 
 // stored is what a change needs to know of the row that it replaces.
 type stored struct {
-	nr     int64
-	blocks bool
-	total  sqlrow.Kind
-	age    int64
-
 	obstacles sqlrow.Obstacles
+	nr        int64
+	blocks    bool
+	ordinary  bool // the change leaves alone what indexes are made of
+	kind      sqlrow.Kind
+	age       int64 // as totals count it
 }
 
 // change checks and writes one change; nothing is written if it is refused.
 func (w *writer) change(c *ports.Change, sums *sums) error {
-	old, err := w.find1(c)
+	old, err := w.look(c)
 	if err != nil {
 		return err
 	}
 	if err := old.obstacles.Refusal(c); err != nil {
 		return err
 	}
-	nr, err := w.put(c, old.nr)
+	nr, err := w.put(c, &old)
 	if err != nil {
 		return err
 	}
@@ -102,16 +113,21 @@ func (w *writer) change(c *ports.Change, sums *sums) error {
 	return nil
 }
 
-// find1 reads what stands in the way of a change.
-func (w *writer) find1(c *ports.Change) (stored, error) {
-	var old stored
+// look reads what a change replaces and what stands in its way.
+func (w *writer) look(c *ports.Change) (old stored, err error) {
+	r := &c.Row
 	var started int64
 	var ended *int64
-	_, err := one(w.find, []any{c.Row.WorkflowID}, &old.nr, &old.obstacles.Version, &old.obstacles.Owner, &old.blocks,
-		&old.total.Type, &old.total.Status, &old.total.Priority, &started, &ended)
+	var same bool
+	_, err = one(w.find, []any{
+		r.WorkflowID, sqlrow.Blocks(r), r.Owner, micros(r.DueAt), r.SagaID, r.Type, r.TemplateHash,
+		r.BusinessKey, r.CustomerID, r.Priority, metadata(r), r.StartedAt.UnixMicro(),
+	}, &old.nr, &old.obstacles.Version, &old.obstacles.Owner, &old.blocks,
+		&old.kind.Type, &old.kind.Status, &old.kind.Priority, &started, &ended, &same)
 	if err != nil {
 		return old, err
 	}
+	old.ordinary = same && !r.Status.Terminal() && r.EndedAt.IsZero()
 	old.age = ageMillis(started, ended)
 	if c.Idempotency != nil {
 		var is bool
@@ -119,30 +135,47 @@ func (w *writer) find1(c *ports.Change) (stored, error) {
 			return old, err
 		}
 	}
-	if sqlrow.Blocks(&c.Row) && !old.blocks {
-		_, err = one(w.businessKey, []any{c.Row.BusinessKey, c.Row.Type}, &old.obstacles.KeyHolder)
+	if sqlrow.Blocks(r) && !old.blocks {
+		_, err = one(w.businessKey, []any{r.BusinessKey, r.Type}, &old.obstacles.KeyHolder)
 	}
 	return old, err
 }
 
-// put inserts a row, or replaces the one numbered nr.
-func (w *writer) put(c *ports.Change, nr int64) (int64, error) {
+// put inserts a row, or replaces the old one, and gives its number.
+func (w *writer) put(c *ports.Change, old *stored) (int64, error) {
 	r := &c.Row
-	args := []any{
-		r.SagaID, r.Type, r.TemplateHash, r.BusinessKey, r.CustomerID, r.Priority, string(r.Status), string(r.Saga), r.CurrentStep,
-		r.SettledSteps, r.TotalSteps, r.ErrorCode, metadata(r), r.Version, r.Run,
-		r.StartedAt.UnixMicro(), r.UpdatedAt.UnixMicro(), micros(r.EndedAt), r.Owner, micros(r.DueAt), micros(r.WakeAt),
-		!r.Status.Terminal(), sqlrow.Blocks(r),
+	args := append(make([]any, 0, 28),
+		string(r.Status), string(r.Saga), r.CurrentStep, r.SettledSteps, r.TotalSteps, r.ErrorCode,
+		r.Version, r.Run, r.UpdatedAt.UnixMicro(), micros(r.WakeAt))
+	if old.ordinary {
+		_, err := w.advance.Exec(append(args, old.nr)...)
+		return old.nr, err
 	}
-	if c.Expected == 0 {
-		result, err := w.insert.Exec(append(args, r.WorkflowID)...)
-		if err != nil {
-			return 0, err
-		}
-		return result.LastInsertId()
+	args = append(args, micros(r.EndedAt), r.Owner, micros(r.DueAt), r.SagaID, r.Type,
+		r.TemplateHash, r.BusinessKey, r.CustomerID, r.Priority, metadata(r), r.StartedAt.UnixMicro(),
+		!r.Status.Terminal(), sqlrow.Blocks(r))
+	if r.Status.Terminal() {
+		args = append(args, string(r.Status), r.UpdatedAt.UnixMicro(), unlessEmpty(r.CurrentStep), unlessEmpty(r.ErrorCode))
+	} else {
+		args = append(args, nil, nil, nil, nil)
 	}
-	_, err := w.update.Exec(append(args, nr)...)
-	return nr, err
+	if c.Expected > 0 {
+		_, err := w.replace.Exec(append(args, old.nr)...)
+		return old.nr, err
+	}
+	result, err := w.insert.Exec(append(args, r.WorkflowID)...)
+	if err != nil {
+		return 0, err
+	}
+	return result.LastInsertId()
+}
+
+// unlessEmpty is a text, or null.
+func unlessEmpty(s string) any {
+	if s == "" {
+		return nil
+	}
+	return s
 }
 
 // metadata keeps nil apart from empty.
@@ -196,12 +229,12 @@ func (s *sums) change(old *stored, c *ports.Change) {
 		ended = &at
 	}
 	age := ageMillis(c.Row.StartedAt.UnixMicro(), ended)
-	if c.Expected > 0 && old.total == kind && old.age == age {
+	if c.Expected > 0 && old.kind == kind && old.age == age {
 		return
 	}
 	s.add(kind, 1, age)
 	if c.Expected > 0 {
-		s.add(old.total, -1, -old.age)
+		s.add(old.kind, -1, -old.age)
 	}
 }
 

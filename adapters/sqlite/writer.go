@@ -18,12 +18,13 @@ type writer struct {
 
 	begin, commit, rollback *sql.Stmt
 
-	find, insert, update, insertEvents *sql.Stmt
-	insertKey, keyExists, businessKey  *sql.Stmt
-	addCount, addTotal                 *sql.Stmt
-	renew, endLease, release           *sql.Stmt
-	due, abandoned, give, eventsOf     *sql.Stmt
-	purge, saveTemplate                *sql.Stmt
+	find, insert, advance, replace    *sql.Stmt
+	insertEvents                      *sql.Stmt
+	insertKey, keyExists, businessKey *sql.Stmt
+	addCount, addTotal                *sql.Stmt
+	renew, endLease, release          *sql.Stmt
+	due, abandoned, give, eventsOf    *sql.Stmt
+	purge, saveTemplate               *sql.Stmt
 }
 
 func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
@@ -37,7 +38,7 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 		sql  string
 	}{
 		{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"},
-		{&w.find, findSQL}, {&w.insert, insertSQL}, {&w.update, updateSQL}, {&w.insertEvents, insertEventsSQL},
+		{&w.find, findSQL}, {&w.insert, insertSQL}, {&w.advance, advanceSQL}, {&w.replace, replaceSQL}, {&w.insertEvents, insertEventsSQL},
 		{&w.insertKey, insertKeySQL}, {&w.keyExists, keyExistsSQL}, {&w.businessKey, businessKeySQL},
 		{&w.addCount, addCountSQL}, {&w.addTotal, addTotalSQL},
 		{&w.renew, renewSQL}, {&w.endLease, endLeaseSQL}, {&w.release, releaseSQL},

@@ -1,7 +1,9 @@
 -- +goose Up
 
 -- One row per workflow: what can be asked without reading its events. Times are
--- microseconds since 1970; no index covers what changes on every transition.
+-- microseconds since 1970. No index covers what changes on every transition:
+-- what lists need to find ended workflows by is kept twice, and the columns
+-- ended_… are null until a workflow ends.
 CREATE TABLE workflows (
     nr            INTEGER PRIMARY KEY,
     workflow_id   TEXT    NOT NULL UNIQUE,
@@ -27,7 +29,11 @@ CREATE TABLE workflows (
     due_at        INTEGER,
     wake_at       INTEGER,
     active        INTEGER NOT NULL, -- status is not terminal
-    blocks        INTEGER NOT NULL  -- active or COMPLETED, with a business key
+    blocks        INTEGER NOT NULL, -- active or COMPLETED, with a business key
+    ended_status  TEXT,             -- status
+    ended_updated INTEGER,          -- updated_at
+    ended_step    TEXT,             -- current_step, if there is one
+    ended_error   TEXT              -- error_code, if there is one
 ) STRICT;
 
 CREATE INDEX workflows_saga ON workflows (saga_id);
@@ -39,13 +45,13 @@ CREATE INDEX workflows_live ON workflows (owner, due_at) WHERE active;
 -- Ended workflows, for lists. Written once, when a workflow ends. The first
 -- three serve every order under any filter on type, status and priority: totals
 -- tells which combinations of them there are, and a list merges their scans.
-CREATE INDEX workflows_ended_started ON workflows (type, status, priority, started_at, workflow_id) WHERE NOT active;
-CREATE INDEX workflows_ended_updated ON workflows (type, status, priority, updated_at, workflow_id) WHERE NOT active;
-CREATE INDEX workflows_ended_id ON workflows (type, status, priority, workflow_id) WHERE NOT active;
+CREATE INDEX workflows_ended_started ON workflows (type, ended_status, priority, started_at, workflow_id) WHERE NOT active;
+CREATE INDEX workflows_ended_updated ON workflows (type, ended_status, priority, ended_updated, workflow_id) WHERE NOT active;
+CREATE INDEX workflows_ended_id ON workflows (type, ended_status, priority, workflow_id) WHERE NOT active;
 CREATE INDEX workflows_ended_customer ON workflows (customer_id, started_at) WHERE NOT active;
 CREATE INDEX workflows_ended_key ON workflows (business_key) WHERE NOT active AND business_key <> '';
-CREATE INDEX workflows_ended_error ON workflows (error_code, started_at) WHERE NOT active AND error_code <> '';
-CREATE INDEX workflows_ended_step ON workflows (current_step, started_at) WHERE NOT active AND current_step <> '';
+CREATE INDEX workflows_ended_error ON workflows (ended_error, started_at) WHERE ended_error IS NOT NULL;
+CREATE INDEX workflows_ended_step ON workflows (ended_step, started_at) WHERE ended_step IS NOT NULL;
 
 -- Events first_seq to last_seq of a workflow, as one change wrote them, in the
 -- order of commits: a batch fills a few pages at the end. Clustered by workflow
