@@ -111,8 +111,8 @@ func newWeather(rng *rand.Rand) *weather {
 			}
 		}
 	}
-	if w.chance[Forgetful] > 0 { // such a participant is helped only within the run of the command
-		for _, f := range []Fault{OperatorRetries, AnswerLost, CallbackLost, UnknownAfter} {
+	if w.chance[Forgetful] > 0 { // what it did too late must be heard of, in the run of the command
+		for _, f := range []Fault{OperatorRetries, AnswerLost, CallbackLost, UnknownAfter, Crash, Restart} {
 			w.chance[f] = 0
 		}
 	}

@@ -41,6 +41,9 @@ func (r *replica) call(cmd domain.Dispatch) {
 // again is a bus bringing a command a second time. Its answer is not lost: it
 // may be the only news of an effect, after a first answer said that there was none.
 func (s *simulation) again(cmd *domain.Dispatch) {
+	if !cmd.Undo {
+		deedOf(s.participants.forward, cmd.CommandID, cmd.WorkflowID, cmd.Step).reported = true
+	}
 	if a, silent := s.participants.attend(cmd); !silent {
 		s.callback(cmd, a)
 	}
@@ -62,7 +65,12 @@ func (d *delivery) arrive() {
 			s.callback(&d.cmd, a)
 			return
 		}
-		d.replica.after(0, func() { d.end(a) })
+		d.replica.after(0, func() {
+			if d.ended { // it slept until after the deadline
+				s.callback(&d.cmd, a)
+			}
+			d.end(a)
+		})
 		if s.weather.strikes(AnswerTwice) {
 			s.callback(&d.cmd, a)
 		}

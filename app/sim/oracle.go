@@ -21,7 +21,8 @@ type oracle struct {
 // story is the oracle's account of one workflow.
 type story struct {
 	id       string
-	template *domain.Template
+	hash     string           // of the template it is pinned to
+	template *domain.Template // it is judged by
 	shape    *shape
 	state    domain.State // the fold of what is stored
 	commands map[string]*command
@@ -70,7 +71,8 @@ func (o *oracle) applied(c *ports.Change) {
 			o.sim.broken("I5", id, "started with an unknown template %s", c.Row.TemplateHash)
 			return
 		}
-		st = &story{id: id, template: t, shape: o.sim.templates.shapes[t], state: domain.New(id, t), commands: map[string]*command{}}
+		promised := o.sim.templates.promised[t]
+		st = &story{id: id, hash: t.Hash(), template: promised, shape: o.sim.templates.shapes[promised], state: domain.New(id, t), commands: map[string]*command{}}
 		st.moments = append(st.moments, momentOf(&st.state))
 		o.stories[id] = st
 	}
@@ -121,7 +123,7 @@ func (o *oracle) row(st *story, c *ports.Change, n int) {
 	switch {
 	case r.Version != c.Expected+n || r.Version != s.Version:
 		o.sim.broken("I4", st.id, "row says version %d, change %d+%d, the log has %d events", r.Version, c.Expected, n, s.Version)
-	case r.TemplateHash != st.template.Hash() || r.Type != st.template.Type:
+	case r.TemplateHash != st.hash || r.Type != st.template.Type:
 		o.sim.broken("I5", st.id, "the template changed to %s", r.TemplateHash)
 	case r.Status != s.Status || r.Saga != s.Saga || r.Run != s.Run || r.CurrentStep != s.CurrentStep() ||
 		r.SettledSteps != s.SettledSteps() || r.TotalSteps != len(s.Steps) || r.BusinessKey != key || r.SagaID != s.SagaID ||

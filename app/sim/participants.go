@@ -30,6 +30,7 @@ type deed struct {
 	undone    bool
 	tombstone bool
 	working   bool // promised, will be done and told by callback
+	reported  bool // its callback is not lost
 	refusal   string
 	result    json.RawMessage
 }
@@ -216,7 +217,7 @@ func (p *participants) promise(cmd *domain.Dispatch, d *deed) {
 			p.perform(&c, d)
 			a.Result = d.result
 		}
-		if !s.weather.strikes(CallbackLost) {
+		if d.reported || !s.weather.strikes(CallbackLost) {
 			s.callback(&c, a)
 		}
 		if s.weather.strikes(AnswerTwice) {

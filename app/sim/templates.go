@@ -17,6 +17,9 @@ type templates struct {
 	list   []*domain.Template
 	byHash map[string]*domain.Template
 	shapes map[*domain.Template]*shape
+	// promised is what the oracle judges a template's workflows by: the
+	// template itself, unless a test has planted a bug in it.
+	promised map[*domain.Template]*domain.Template
 }
 
 // builtin are the templates of this package, parsed once.
@@ -24,7 +27,8 @@ var builtin = sync.OnceValue(func() *templates { return loadTemplates(func(t []b
 
 // loadTemplates parses the embedded templates after edit has changed their text.
 func loadTemplates(edit func([]byte) []byte) *templates {
-	t := &templates{byHash: map[string]*domain.Template{}, shapes: map[*domain.Template]*shape{}}
+	t := &templates{byHash: map[string]*domain.Template{}, shapes: map[*domain.Template]*shape{},
+		promised: map[*domain.Template]*domain.Template{}}
 	files, err := templateFiles.ReadDir("templates")
 	if err != nil {
 		panic("sim: embedded templates: " + err.Error())
@@ -41,6 +45,7 @@ func loadTemplates(edit func([]byte) []byte) *templates {
 		t.list = append(t.list, tmpl)
 		t.byHash[tmpl.Hash()] = tmpl
 		t.shapes[tmpl] = newShape(tmpl)
+		t.promised[tmpl] = tmpl
 	}
 	return t
 }
