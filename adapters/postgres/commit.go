@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -112,20 +111,38 @@ func (s *Store) write(ctx context.Context, round []sqlrow.Numbered) ([]int, erro
 		return nil, err
 	}
 	defer conn.Release()
-	b := buffers.Get().(*buffer)
-	defer buffers.Put(b)
 	batch := &pgconn.Batch{}
-	b.reset()
-	slot := slotOf(conn.Conn())
 	// Transitions first: what they give up, a start of the batch may take.
-	b.add(batch, transitionsStatement, transitions, slot)
-	b.add(batch, startsStatement, starts, slot)
+	add(batch, transitionsStatement, transitions, slotOf(conn.Conn()))
+	add(batch, startsStatement, starts, slotOf(conn.Conn()))
 	results := conn.Conn().PgConn().ExecBatch(ctx, batch)
 	written, err := readWritten(results, transitions, starts)
 	if closeErr := results.Close(); err == nil {
 		err = closeErr
 	}
 	return written, err
+}
+
+// binaryFormat is for all parameters and results.
+var binaryFormat = []int16{pgtype.BinaryFormatCode}
+
+// add puts a statement for changes into a batch, if there are any.
+func add(batch *pgconn.Batch, statement string, changes []sqlrow.Numbered, slot int32) {
+	if len(changes) == 0 {
+		return
+	}
+	e := encoders.Get().(*encoder)
+	defer encoders.Put(e)
+	e.reset()
+	change := func(i int) *ports.Change { return changes[i].Change }
+	parts := sqlrow.Parts(changes)
+	encode(e, rowParams, len(changes), change)
+	encode(e, changeParams, len(changes), change)
+	encode(e, keyParams, len(parts.Keys), func(i int) *sqlrow.Key { return &parts.Keys[i] })
+	encode(e, incrementParams, len(parts.Increments), func(i int) *sqlrow.Increment { return &parts.Increments[i] })
+	encode(e, counterParams, len(parts.Counters), func(i int) *sqlrow.Counter { return &parts.Counters[i] })
+	e.params = append(e.params, binary.BigEndian.AppendUint32(nil, uint32(slot)))
+	batch.ExecPrepared(statement, e.params, binaryFormat, binaryFormat) // copies them
 }
 
 // readWritten reads, for each statement that was sent, the places of the
@@ -151,82 +168,6 @@ func readWritten(results *pgconn.MultiResultReader, transitions, starts []sqlrow
 	return written, nil
 }
 
-// A buffer keeps the memory of parameters between commits.
-type buffer struct {
-	columns [][]column // one list per statement
-	used    int
-	slot    [4]byte
-}
-
-var buffers = sync.Pool{New: func() any { return &buffer{} }}
-
-// binaryFormat is for all parameters and results.
-var binaryFormat = []int16{pgtype.BinaryFormatCode}
-
-func (b *buffer) reset() { b.used = 0 }
-
-// next is a list of n empty columns.
-func (b *buffer) next(n int) []column {
-	if b.used == len(b.columns) {
-		b.columns = append(b.columns, make([]column, n))
-	}
-	list := b.columns[b.used]
-	b.used++
-	for i := range list {
-		list[i].reset()
-	}
-	return list
-}
-
-// add puts a statement for the changes into the batch, if there are any.
-func (b *buffer) add(batch *pgconn.Batch, statement string, changes []sqlrow.Numbered, slot int32) {
-	if len(changes) == 0 {
-		return
-	}
-	columns := b.next(slotParam - 1)
-	params := make([][]byte, 0, slotParam)
-	add := func(n int) []column {
-		list := columns[len(params) : len(params)+n]
-		return list
-	}
-	parts := sqlrow.Parts(changes)
-	params = append(params, encode(add(len(rowParams)), rowParams, changePointers(changes))...)
-	params = append(params, encode(add(len(changeParams)), changeParams, changePointers(changes))...)
-	params = append(params, encode(add(len(keyParams)), keyParams, pointers(parts.Keys))...)
-	params = append(params, encode(add(len(incrementParams)), incrementParams, pointers(parts.Increments))...)
-	params = append(params, encode(add(len(counterParams)), counterParams, pointers(parts.Counters))...)
-	binary.BigEndian.PutUint32(b.slot[:], uint32(slot))
-	batch.ExecPrepared(statement, append(params, b.slot[:]), binaryFormat, binaryFormat)
-}
-
-// encode writes elements into the columns of their parameters.
-func encode[E any](columns []column, params []param[E], elements []*E) [][]byte {
-	encoded := make([][]byte, len(params))
-	for i, p := range params {
-		for _, e := range elements {
-			p.put(&columns[i], e)
-		}
-		encoded[i] = columns[i].encoded(oids[p.kind])
-	}
-	return encoded
-}
-
-func changePointers(changes []sqlrow.Numbered) []*ports.Change {
-	list := make([]*ports.Change, len(changes))
-	for i := range changes {
-		list[i] = changes[i].Change
-	}
-	return list
-}
-
-func pointers[E any](elements []E) []*E {
-	list := make([]*E, len(elements))
-	for i := range elements {
-		list[i] = &elements[i]
-	}
-	return list
-}
-
 // explainSQL looks up what may stand in the way of changes.
 const explainSQL = `
 SELECT c.ord, coalesce(w.version, 0), coalesce(w.owner, ''), coalesce(b.workflow_id, ''),
@@ -241,18 +182,19 @@ func (s *Store) explain(ctx context.Context, refused []sqlrow.Numbered, errs []e
 	if len(refused) == 0 {
 		return nil
 	}
-	ids, types, keys, scopes := make([]string, len(refused)), make([]string, len(refused)), make([]string, len(refused)), make([]string, len(refused))
-	for i, c := range refused {
-		ids[i] = c.Row.WorkflowID
+	var ids, types, keys, scopes []string
+	for _, c := range refused {
+		workflowType, key, scope := "", "", ""
 		if sqlrow.Blocks(&c.Row) {
-			types[i], keys[i] = c.Row.Type, storable(c.Row.BusinessKey)
+			workflowType, key = storable(c.Row.Type), storable(c.Row.BusinessKey)
 		}
 		if c.Idempotency != nil {
-			scopes[i] = c.Idempotency.Scope
+			scope = storable(c.Idempotency.Scope)
 		}
+		ids, types, keys, scopes = append(ids, storable(c.Row.WorkflowID)), append(types, workflowType), append(keys, key), append(scopes, scope)
 	}
 	var again []sqlrow.Numbered
-	rows, _ := s.pool.Query(ctx, explainSQL, ids, types, keys, scopes)
+	rows, _ := s.pool.Query(ctx, explainSQL, ids, types, keys, scopes) // its error comes with the rows
 	var ord int64
 	var found sqlrow.Obstacles
 	_, err := pgx.ForEachRow(rows, []any{&ord, &found.Version, &found.Owner, &found.KeyHolder, &found.ScopeTaken}, func() error {

@@ -22,6 +22,7 @@ func (s *Store) Renew(ctx context.Context, replica string, ttl time.Duration) er
 
 // claimSQL takes what is due, earliest first, and then what dead replicas hold.
 //
+// The sub-select makes the time one value that the index can be asked for.
 // holders hops from owner to owner through the index of live workflows, so its
 // cost depends on the number of replicas, not of workflows. Rows that another
 // claim or commit has locked are skipped; a row that changed since the snapshot
@@ -39,7 +40,7 @@ dead AS (
 ),
 due AS (
 	SELECT workflow_id FROM workflows
-	WHERE active AND owner = '' AND due_at <= clock_timestamp()
+	WHERE active AND owner = '' AND due_at <= (SELECT clock_timestamp())
 	ORDER BY due_at LIMIT $2 FOR UPDATE SKIP LOCKED
 ),
 abandoned AS (

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/firstviscount/platform-coordination/adapters/internal/sqlrow"
 	"github.com/firstviscount/platform-coordination/ports"
@@ -20,14 +19,7 @@ type param[E any] struct {
 	put  func(*column, *E)
 }
 
-// oids of the element types.
-var oids = map[string]uint32{
-	"text": pgtype.TextOID, "bytea": pgtype.ByteaOID, "boolean": pgtype.BoolOID,
-	"integer": pgtype.Int4OID, "bigint": pgtype.Int8OID, "timestamptz": pgtype.TimestamptzOID,
-}
-
-// rowParams are the columns of workflows that a change writes. Those before
-// "type" identify the row or are only set at its start.
+// rowParams are the columns of workflows that a change writes, the key first.
 var rowParams = []param[ports.Change]{
 	{"workflow_id", "text", func(c *column, ch *ports.Change) { c.text(ch.Row.WorkflowID) }},
 	{"saga_id", "text", func(c *column, ch *ports.Change) { c.text(ch.Row.SagaID) }},
@@ -125,8 +117,8 @@ done AS (
 	RETURNING u.ord, w.nr, u.expected, w.version, u.events, w.type, w.priority,
 		w.status, w.prior_status, w.started_at, w.ended_at, w.prior_ended
 )%s`,
-	unnest(1, slicesOf(rowParams), slicesOf(changeParams)), join("%s", names(rowParams), names(changeParams)),
-	unnest(1+len(rowParams)+len(changeParams), slicesOf(keyParams)), join("%s", names(keyParams)),
+	unnest(1, kinds(rowParams), kinds(changeParams)), join("%s", names(rowParams), names(changeParams)),
+	unnest(1+len(rowParams)+len(changeParams), kinds(keyParams)), join("%s", names(keyParams)),
 	join("%[1]s = u.%[1]s", names(rowParams[1:])), endedColumns, endedValues, tailSQL)
 
 // startsSQL writes new workflows. Whatever stands in a start's way - its
@@ -144,8 +136,8 @@ done AS MATERIALIZED (
 	SELECT u.*, NULL AS prior_status, NULL::timestamptz AS prior_ended
 	FROM u WHERE (u.nr IN (SELECT nr FROM new)) IS TRUE
 )%[8]s`,
-	unnest(1, slicesOf(rowParams), slicesOf(changeParams)), join("%s", names(rowParams), names(changeParams)),
-	unnest(1+len(rowParams)+len(changeParams), slicesOf(keyParams)), join("%s", names(keyParams)),
+	unnest(1, kinds(rowParams), kinds(changeParams)), join("%s", names(rowParams), names(changeParams)),
+	unnest(1+len(rowParams)+len(changeParams), kinds(keyParams)), join("%s", names(keyParams)),
 	join("%s", names(rowParams)), endedColumns, endedValues, tailSQL)
 
 // tailSQL writes what belongs to the changes in done, and only to those: their
@@ -189,8 +181,8 @@ new_totals AS (
 SELECT ord FROM done`,
 	join("%s", names(keyParams[1:])), join("%s", names(counterParams)),
 	fmt.Sprintf("$%d::integer", slotParam),
-	unnest(slotParam-len(counterParams), slicesOf(counterParams)),
-	unnest(slotParam-len(counterParams)-len(incrementParams), slicesOf(incrementParams)), join("%s", names(incrementParams)))
+	unnest(slotParam-len(counterParams), kinds(counterParams)),
+	unnest(slotParam-len(counterParams)-len(incrementParams), kinds(incrementParams)), join("%s", names(incrementParams)))
 
 // slotParam is the number of the last parameter, the slot of the connection.
 var slotParam = len(rowParams) + len(changeParams) + len(keyParams) + len(incrementParams) + len(counterParams) + 1
@@ -213,7 +205,7 @@ func names[E any](params []param[E]) []string {
 	return list
 }
 
-func slicesOf[E any](params []param[E]) []string {
+func kinds[E any](params []param[E]) []string {
 	list := make([]string, len(params))
 	for i, p := range params {
 		list[i] = p.kind
@@ -222,9 +214,9 @@ func slicesOf[E any](params []param[E]) []string {
 }
 
 // unnest is the table function over the parameters from $first on.
-func unnest(first int, kinds ...[]string) string {
+func unnest(first int, lists ...[]string) string {
 	var args []string
-	for _, list := range kinds {
+	for _, list := range lists {
 		for _, kind := range list {
 			args = append(args, fmt.Sprintf("$%d::%s[]", first+len(args), kind))
 		}

@@ -8,6 +8,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -222,11 +224,21 @@ func end(row *ports.Row) []ports.Count {
 	return counts
 }
 
-// filler is n bytes of JSON, as hard to compress as events are.
-func filler(n int) []byte {
-	b := []byte(`[{"type":"STEP_COMPLETED","result":"`)
-	for len(b) < n {
-		b = append(b, uuid.NewString()...)
+// entropy is text that does not compress; events take parts of it.
+var entropy = func() string {
+	var b strings.Builder
+	for b.Len() < 64<<10 {
+		b.WriteString(uuid.NewString())
 	}
-	return append(b[:n-3], `"}]`...)
+	return b.String()
+}()
+
+// filler is n bytes of JSON, as hard to compress as events are. It costs next
+// to nothing: the store is to be measured.
+func filler(n int) []byte {
+	const before, after = `[{"type":"STEP_COMPLETED","result":"`, `"}]`
+	from := rand.IntN(len(entropy) - n)
+	b := append(make([]byte, 0, n), before...)
+	b = append(b, entropy[from:from+n-len(before)-len(after)]...)
+	return append(b, after...)
 }

@@ -3,8 +3,11 @@ package postgres
 import (
 	"encoding/binary"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/jackc/pgx/v5/pgtype"
 )
 
 // A column is one array parameter of a statement in the binary format of
@@ -86,6 +89,12 @@ func (c *column) optionalTime(t time.Time) {
 	c.time(t)
 }
 
+// oids of the element types.
+var oids = map[string]uint32{
+	"text": pgtype.TextOID, "bytea": pgtype.ByteaOID, "boolean": pgtype.BoolOID,
+	"integer": pgtype.Int4OID, "bigint": pgtype.Int8OID, "timestamptz": pgtype.TimestamptzOID,
+}
+
 // encoded completes the header and gives the parameter.
 func (c *column) encoded(oid uint32) []byte {
 	if c.n == 0 {
@@ -105,4 +114,36 @@ func (c *column) encoded(oid uint32) []byte {
 func storable(s string) string {
 	const replacement = "\uFFFD"
 	return strings.ReplaceAll(strings.ToValidUTF8(s, replacement), "\x00", replacement)
+}
+
+// An encoder makes the parameters of one statement after the other. It keeps
+// its memory.
+type encoder struct {
+	columns []*column
+	params  [][]byte
+}
+
+var encoders = sync.Pool{New: func() any { return &encoder{} }}
+
+func (e *encoder) reset() { e.params = e.params[:0] }
+
+// next is an empty column, for the next parameter.
+func (e *encoder) next() *column {
+	if len(e.params) == len(e.columns) {
+		e.columns = append(e.columns, &column{})
+	}
+	c := e.columns[len(e.params)]
+	c.reset()
+	return c
+}
+
+// encode adds the parameters that are made of n elements.
+func encode[E any](e *encoder, params []param[E], n int, element func(i int) *E) {
+	for _, p := range params {
+		c := e.next()
+		for i := range n {
+			p.put(c, element(i))
+		}
+		e.params = append(e.params, c.encoded(oids[p.kind]))
+	}
 }
