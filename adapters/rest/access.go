@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"errors"
-	"net/http"
 	"slices"
 	"strings"
 
@@ -141,12 +140,4 @@ func (s *service) identify(ctx huma.Context) (Caller, error) {
 		return Caller{}, challenge(`, error="invalid_token"`)
 	}
 	return caller, nil
-}
-
-// unauthenticated statuses belong to every operation but the open ones.
-func (r rule) statuses() []int {
-	if r.open {
-		return nil
-	}
-	return []int{http.StatusUnauthorized, http.StatusForbidden}
 }

@@ -134,6 +134,7 @@ func listening(t *testing.T, s *server) string {
 	server.Config = rest.Server("", s)
 	server.Start()
 	t.Cleanup(server.Close)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
 	return server.URL
 }
 
