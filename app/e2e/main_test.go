@@ -17,7 +17,15 @@ var (
 	seed = flag.Uint64("e2e.seed", uint64(time.Now().UnixNano()), "seed of random choices")
 )
 
+// parallelTests run at the same time: they wait for other processes more than
+// they compute.
+const parallelTests = "12"
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", parallelTests); err != nil {
+		panic(err)
+	}
 	code := harness.Run(m)
 	pgtest.Stop()
 	os.Exit(code)

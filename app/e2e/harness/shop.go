@@ -82,13 +82,17 @@ type Ledger []ledger.Entry
 // of the workflows.
 func (l Ledger) Faults() []string { return ledger.Check(l) }
 
+// forward is the direction of a step; a hook after a compensation has the other
+// one, and undoes nothing.
+const forward = "EXECUTE"
+
 // Effects returns, of one workflow, the steps whose effect stands, and the
 // steps whose effect was undone, each as often as it happened.
 func (l Ledger) Effects(workflowID string) (standing, undone map[string]int) {
 	standing, undone = map[string]int{}, map[string]int{}
 	steps := map[string]string{} // commandId → step, of what stands
 	for _, e := range l {
-		if e.WorkflowID == workflowID && e.Kind == ledger.Effect && !e.Undo() {
+		if e.WorkflowID == workflowID && e.Kind == ledger.Effect && e.Direction == forward {
 			steps[e.CommandID] = e.Step
 			standing[e.Step]++
 		}
