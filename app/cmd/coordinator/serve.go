@@ -15,7 +15,7 @@ func serve(ctx context.Context, c config.Serve, to streams) error {
 	log := logger(c.Service, to.errs)
 	err := runService(ctx, c.Service, log, func(service *wiring.Service) error {
 		log.Info("serving", "version", version(), "api", service.APIURL(), "ops", service.OpsURL(), "store", c.Store.String())
-		defer log.Info("stopping", "limit", c.DrainTimeout)
+		defer log.Info("stopping", "limit", c.DrainTimeout.String())
 		return untilEnd(ctx, service)
 	})
 	if err == nil {
@@ -53,7 +53,7 @@ func stop(ctx context.Context, service *wiring.Service, limit time.Duration, log
 	defer cancel()
 	err := service.Stop(ctx)
 	if errors.Is(err, wiring.ErrUnfinished) {
-		log.Warn("drain timeout", "limit", limit, "reason", err)
+		log.Warn("drain timeout", "limit", limit.String(), "reason", err)
 		return nil
 	}
 	return err
