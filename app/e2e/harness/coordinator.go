@@ -35,6 +35,7 @@ type Options struct {
 	Lease        time.Duration // --lease
 	Drain        time.Duration // --drain-timeout; 0 is the program's own
 	LogLevel     string        // --log-level; "" is the program's own
+	Callbacks    *Balancer     // --callback-url, to which the coordinator is added; nil is the program's own
 }
 
 // Coordinator is a replica at an address that it keeps over restarts.
@@ -64,6 +65,10 @@ func New(tb testing.TB, o Options) *Coordinator {
 		if value != "" {
 			args = append(args, flag, value)
 		}
+	}
+	if o.Callbacks != nil {
+		args = append(args, "--callback-url", o.Callbacks.URL())
+		o.Callbacks.Add(c)
 	}
 	if o.Drain > 0 {
 		args = append(args, "--drain-timeout", o.Drain.String())
