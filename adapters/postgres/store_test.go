@@ -1,6 +1,9 @@
 package postgres_test
 
 import (
+	"errors"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/firstviscount/platform-coordination/adapters/postgres"
@@ -22,4 +25,69 @@ func TestDurableContract(t *testing.T) {
 			return postgres.Open(t.Context(), postgres.Config{DSN: dsn, Migrate: true})
 		}
 	})
+}
+
+func TestOpenRefusesAnotherSchema(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Empty(t)
+	refused := func(why, says string) {
+		_, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
+		if !errors.Is(err, postgres.ErrSchema) || !strings.Contains(err.Error(), says) {
+			t.Errorf("open with %s: %v", why, err)
+		}
+	}
+	refused("an empty schema", "coordinator migrate up")
+	if list, err := postgres.MigrationStatus(t.Context(), dsn); err != nil || len(list) == 0 || list[0].Applied {
+		t.Errorf("status of an empty schema is %v, %v", list, err)
+	}
+	if err := postgres.Migrate(t.Context(), dsn); err != nil {
+		t.Fatal(err)
+	}
+	if list, err := postgres.MigrationStatus(t.Context(), dsn); err != nil || !list[len(list)-1].Applied {
+		t.Errorf("status of a migrated schema is %v, %v", list, err)
+	}
+	openAt(t, dsn)
+	query[int](t, dsn, `INSERT INTO coordination_schema (version_id, is_applied) VALUES (9999, true) RETURNING 1`)
+	refused("a newer schema", "9999")
+}
+
+func TestReplicasMigrateTogether(t *testing.T) {
+	t.Parallel()
+	dsn := pgtest.Empty(t)
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			if err := postgres.Migrate(t.Context(), dsn); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	openAt(t, dsn)
+}
+
+func TestOpenHidesThePassword(t *testing.T) {
+	t.Parallel()
+	for _, dsn := range []string{"postgres://user:hunter2@host:bad/db", "postgres://user:hunter2@127.0.0.1:1/db?connect_timeout=1"} {
+		_, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn})
+		if err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("open: %v", err)
+		}
+	}
+}
+
+func TestPoolAndClose(t *testing.T) {
+	t.Parallel()
+	store := open(t)
+	if got := store.Pool(); !strings.HasSuffix(got, "/12 active") {
+		t.Errorf("pool is %q", got)
+	}
+	for range 2 {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	if err := store.Ping(t.Context()); !errors.Is(err, ports.ErrUnavailable) {
+		t.Errorf("ping of a closed store: %v", err)
+	}
 }

@@ -196,7 +196,12 @@ func binaries() (string, error) {
 	}
 	installed, _ := filepath.Glob("/usr/lib/postgresql/*/bin")
 	slices.SortFunc(installed, func(a, b string) int { return majorVersion(b) - majorVersion(a) })
-	for _, dir := range append(candidates, installed...) {
+	return withServer(append(candidates, installed...))
+}
+
+// withServer is the first directory that has what a server needs.
+func withServer(candidates []string) (string, error) {
+	for _, dir := range candidates {
 		if executable(filepath.Join(dir, "initdb")) && executable(filepath.Join(dir, "postgres")) {
 			return dir, nil
 		}
