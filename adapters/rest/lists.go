@@ -25,7 +25,7 @@ const (
 type Page struct {
 	Page   int    `query:"page" doc:"Page number, from 0; not together with cursor" minimum:"0" maximum:"10000" default:"0"`
 	Size   int    `query:"size" doc:"Page size" minimum:"1" maximum:"100" default:"20"`
-	Cursor string `query:"cursor" doc:"pagination.nextCursor of the page before; iterates stably" maxLength:"2048"`
+	Cursor string `query:"cursor" doc:"pagination.nextCursor of the page before; iterates stably" pattern:"^[A-Za-z0-9._~=-]+$" maxLength:"2048"`
 }
 
 // check refuses what would name two places at once, or one too far away.
@@ -55,9 +55,9 @@ func (o *Sorting) apply(q *ports.ListQuery) {
 
 // ActiveInput filters the active workflows.
 type ActiveInput struct {
-	Type       string `query:"type" doc:"Filter by workflow type" example:"ORDER_FULFILLMENT" maxLength:"128"`
-	Status     string `query:"status" doc:"Filter by status" example:"IN_PROGRESS" enum:"STARTED,IN_PROGRESS,RETRYING,COMPENSATING,CANCELLING,PARKED"`
-	CustomerID string `query:"customerId" doc:"Filter by customer" maxLength:"128"`
+	Type       string `query:"type" doc:"Filter by workflow type" example:"ORDER_FULFILLMENT" pattern:"^[A-Za-z0-9_]{1,128}$"`
+	Status     string `query:"status" doc:"Filter by status" example:"IN_PROGRESS" enum:"STARTED,IN_PROGRESS,RETRYING,COMPENSATING,CANCELLING,PARKED,COMPLETED,FAILED,CANCELLED"`
+	CustomerID string `query:"customerId" doc:"Filter by customer" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
 	Priority   string `query:"priority" doc:"Filter by priority" example:"NORMAL" enum:"LOW,NORMAL,HIGH"`
 	Page
 	Sorting
@@ -68,14 +68,14 @@ func (in *ActiveInput) Resolve(huma.Context) []error { return in.check() }
 
 // ListInput filters all workflows.
 type ListInput struct {
-	Type          string    `query:"type" doc:"Filter by workflow type" example:"ORDER_FULFILLMENT" maxLength:"128"`
+	Type          string    `query:"type" doc:"Filter by workflow type" example:"ORDER_FULFILLMENT" pattern:"^[A-Za-z0-9_]{1,128}$"`
 	Status        string    `query:"status" doc:"Filter by status" example:"FAILED" enum:"STARTED,IN_PROGRESS,RETRYING,COMPENSATING,CANCELLING,PARKED,COMPLETED,FAILED,CANCELLED"`
-	CustomerID    string    `query:"customerId" doc:"Filter by customer" maxLength:"128"`
+	CustomerID    string    `query:"customerId" doc:"Filter by customer" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
 	Priority      string    `query:"priority" doc:"Filter by priority" example:"NORMAL" enum:"LOW,NORMAL,HIGH"`
-	BusinessKey   string    `query:"businessKey" doc:"Filter by the identifier of the business object: order, return, replenishment" maxLength:"128"`
-	OrderID       string    `query:"orderId" doc:"Another name of businessKey" maxLength:"128"`
-	Step          string    `query:"step" doc:"Filter by current step" example:"PAYMENT_PROCESSING" maxLength:"128"`
-	ErrorCode     string    `query:"errorCode" doc:"Filter by the error code of the last failure" example:"PAYMENT_DECLINED" maxLength:"128"`
+	BusinessKey   string    `query:"businessKey" doc:"Filter by the identifier of the business object: order, return, replenishment" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
+	OrderID       string    `query:"orderId" doc:"Another name of businessKey" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
+	Step          string    `query:"step" doc:"Filter by current step" example:"PAYMENT_PROCESSING" pattern:"^[A-Za-z0-9_]{1,128}$"`
+	ErrorCode     string    `query:"errorCode" doc:"Filter by the error code of the last failure" example:"PAYMENT_DECLINED" pattern:"^[\\x20-\\x7e]{1,128}$"`
 	StartedAfter  time.Time `query:"startedAfter" doc:"Started at this moment or later"`
 	StartedBefore time.Time `query:"startedBefore" doc:"Started before this moment"`
 	Page

@@ -22,7 +22,7 @@ const (
 // MetricsInput says which figures are wanted.
 type MetricsInput struct {
 	Period            string `query:"period" doc:"Calendar period in UTC; a week starts on Monday" enum:"TODAY,WEEK,MONTH" default:"TODAY"`
-	Type              string `query:"type" doc:"Filter by workflow type" example:"ORDER_FULFILLMENT" maxLength:"128"`
+	Type              string `query:"type" doc:"Filter by workflow type" example:"ORDER_FULFILLMENT" pattern:"^[A-Za-z0-9_]{1,128}$"`
 	IncludeHistorical bool   `query:"includeHistorical" doc:"Add the figures by day and by hour"`
 }
 

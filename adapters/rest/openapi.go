@@ -190,6 +190,7 @@ func completeOpenAPI(doc *huma.OpenAPI) {
 			}
 			if op.RequestBody != nil {
 				delete(op.RequestBody.Content, "application/octet-stream")
+				op.RequestBody.Required = op.OperationID != "retryWorkflow" // of which every member is optional
 			}
 			for _, response := range op.Responses {
 				if response.Headers == nil {

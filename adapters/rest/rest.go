@@ -100,7 +100,7 @@ func Server(addr string, handler http.Handler) *http.Server {
 	return &http.Server{
 		Addr: addr, Handler: handler,
 		ReadHeaderTimeout: ReadHeaderTimeout, ReadTimeout: ReadTimeout, WriteTimeout: WriteTimeout, IdleTimeout: IdleTimeout,
-		MaxHeaderBytes: MaxHeaderBytes,
+		MaxHeaderBytes: MaxHeaderBytes, DisableGeneralOptionsHandler: true,
 	}
 }
 

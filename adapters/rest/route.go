@@ -1,8 +1,11 @@
 package rest
 
 import (
+	"maps"
 	"mime"
 	"net/http"
+	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
@@ -24,9 +27,31 @@ func (s *service) route(mux *http.ServeMux) http.Handler {
 			s.writeError(x, unsupportedMediaType())
 			return
 		}
+		if fault := queryFault(r.URL.RawQuery); fault != nil {
+			s.writeError(x, fault)
+			return
+		}
 		x.route = pattern
 		mux.ServeHTTP(w, r)
 	})
+}
+
+// queryFault is what is wrong with a query as such: a parameter given twice
+// would be read once, a broken one not at all.
+func queryFault(query string) *apiError {
+	if query == "" {
+		return nil
+	}
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return invalid(coordination.Violation{Path: "query", Message: "is not a valid query"})
+	}
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if len(values[name]) > 1 {
+			return invalid(coordination.Violation{Path: clip("query."+name, maxPathLength), Message: msgDuplicate})
+		}
+	}
+	return nil
 }
 
 // isClean reports a path that the mux would not redirect.

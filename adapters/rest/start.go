@@ -170,7 +170,7 @@ func orAbsent(raw json.RawMessage) json.RawMessage {
 func (s *service) genericStart(ctx context.Context, r *coordination.StartRequest) (start, error) {
 	template := s.template(ctx, r.Type)
 	if template == nil {
-		return start{}, newError(coordination.ErrTemplateNotFound, "There is no template of this type", nil)
+		return start{}, templateNotFound()
 	}
 	r.Metadata = orAbsent(r.Metadata)
 	begin, err := s.inputStart(r)

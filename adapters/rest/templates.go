@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"encoding/json"
+	"regexp"
 	"sync"
 	"time"
 
@@ -50,6 +51,9 @@ func (s *service) listTemplates(ctx context.Context, _ *struct{}) (*TemplatesOut
 }
 
 func (s *service) getTemplate(ctx context.Context, in *TemplatePath) (*TemplateOutput, error) {
+	if !templateID.MatchString(in.TemplateID) {
+		return nil, templateNotFound()
+	}
 	t, err := s.Queries.Template(ctx, in.TemplateID)
 	if err != nil {
 		return nil, isNotFound(err, coordination.ErrTemplateNotFound, "template")
@@ -60,6 +64,13 @@ func (s *service) getTemplate(ctx context.Context, in *TemplatePath) (*TemplateO
 	}
 	body, err := shownTemplate(t, used)
 	return &TemplateOutput{body}, err
+}
+
+// templateID is what the ID of a template can look like.
+var templateID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+func templateNotFound() *apiError {
+	return newError(coordination.ErrTemplateNotFound, "There is no such template", nil)
 }
 
 // shownTemplate is a template with its usage. The wire type reads the

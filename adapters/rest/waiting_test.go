@@ -249,3 +249,45 @@ func TestStreamOfWaitsWithoutEndsWithItsReceiver(t *testing.T) {
 	stream.stop()
 	// The server's Close, at the end of the test, waits for the handler.
 }
+
+// TestWaitsOutliveTheServersTimeouts waits on real connections for longer than
+// the server gives ordinary requests.
+func TestWaitsOutliveTheServersTimeouts(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	server := httptest.NewUnstartedServer(nil)
+	server.Config = rest.Server("", s)
+	server.Config.ReadTimeout, server.Config.WriteTimeout = 100*time.Millisecond, 100*time.Millisecond
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Cleanup(http.DefaultClient.CloseIdleConnections)
+
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, server.URL+"/api/v1/workflows/order/start", strings.NewReader(order("", "")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Authorization", "Bearer service")
+	r.Header.Set("Prefer", "wait=1")
+	began := time.Now()
+	got, err := http.DefaultClient.Do(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = got.Body.Close() }()
+	if waited := time.Since(began); got.StatusCode != http.StatusCreated || waited < time.Second {
+		t.Errorf("%d after %s", got.StatusCode, waited)
+	}
+
+	id := s.onlyWorkflow(t)
+	stream, _ := openStream(t, server.URL, id, "")
+	stream.next()
+	time.Sleep(300 * time.Millisecond) // past both timeouts, which is the point
+	completes(t, s, id)
+	count := 1
+	for _, more := stream.next(); more; _, more = stream.next() {
+		count++
+	}
+	if count != s.state(id).Version {
+		t.Errorf("%d of %d events", count, s.state(id).Version)
+	}
+}
