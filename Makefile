@@ -11,13 +11,15 @@ N    ?= 500
 # The whole test run must end before this.
 TEST_TIMEOUT ?= 10m
 
+REVISION = $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
+
 .PHONY: help build run test sim check bench openapi fmt lint tidy cover clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
-	go build -o bin/ ./app/... ./examples/...
+	go build -ldflags '-X main.revision=$(REVISION)' -o bin/ ./app/cmd/... ./examples/...
 
 run: build ## build and start a coordinator for development, with two example orders
 	bin/coordinator dev

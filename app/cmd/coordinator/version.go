@@ -1,31 +1,20 @@
 package main
 
 import (
-	"runtime/debug"
+	"runtime"
 
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
-// revisionLength is how much of a commit's hash names it.
-const revisionLength = 12
+// revision is the commit, which `make build` sets: the toolchain does not know
+// it in a workspace of several modules.
+var revision string
 
-// version is the release and, as far as the build knows it, the commit.
+// version names the release, the commit where it is known, and the toolchain.
 func version() string {
 	text := coordination.Version
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return text
+	if revision != "" {
+		text += " (" + revision + ")"
 	}
-	settings := map[string]string{}
-	for _, s := range info.Settings {
-		settings[s.Key] = s.Value
-	}
-	if revision := settings["vcs.revision"]; len(revision) >= revisionLength {
-		text += " (" + revision[:revisionLength]
-		if settings["vcs.modified"] == "true" {
-			text += ", modified"
-		}
-		text += ")"
-	}
-	return text + " " + info.GoVersion
+	return text + " " + runtime.Version()
 }
