@@ -18,7 +18,7 @@ const (
 
 // CallbackPath names a command by the token that authorises answering it.
 type CallbackPath struct {
-	Token string `path:"token" doc:"Token of the command's callback" example:"cbt_AY0Oqo0AcAGAAVVGVUQAAOo2r0bhJbbvQ5-Rzc0qS1g" maxLength:"256"`
+	Token string `path:"token" doc:"Token of the command's callback" example:"cbt_AY0Oqo0AcAGAAVVGVUQAAOo2r0bhJbbvQ5-Rzc0qS1g"`
 }
 
 // CallbackInput is a participant's later answer.

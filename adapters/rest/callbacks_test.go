@@ -95,7 +95,7 @@ func TestCallbacksOfNobody(t *testing.T) {
 	if forged == token {
 		forged = token[:len(token)-1] + "Q"
 	}
-	for _, bad := range []string{"x", "cbt_", forged, strings.Repeat("c", 200), "cbt_%00"} {
+	for _, bad := range []string{"x", "cbt_", forged, strings.Repeat("c", 3000), "cbt_%00"} {
 		got := s.post(t, "/callbacks/"+bad, `{"outcome":"SUCCEEDED"}`).is(404)
 		got.code(coordination.ErrCallbackNotFound)
 		if strings.Contains(string(got.body), token[:20]) {

@@ -159,7 +159,7 @@ func TestIDsAreTakenWithAndWithoutPrefix(t *testing.T) {
 		"/workflows/" + strings.ToUpper(strings.TrimPrefix(id, "wf-")) + "/status", "/sagas/" + saga, "/sagas/" + strings.TrimPrefix(saga, "saga-")} {
 		s.get(t, path).is(200)
 	}
-	for _, bad := range []string{"x", "wf-", "wf-wf-" + id, saga, id + "0", "wf-018d0ea9000070008000000000000001", "wf-018d0ea9-0000-7000-8000-00000000000g"} {
+	for _, bad := range []string{"x", "wf-", "wf-wf-" + id, saga, id + "0", strings.Repeat("6", 2000), "wf-018d0ea9000070008000000000000001", "wf-018d0ea9-0000-7000-8000-00000000000g"} {
 		s.get(t, "/workflows/"+bad+"/status").is(404).code(coordination.ErrWorkflowNotFound)
 		s.get(t, "/workflows/"+bad+"/events").is(404).code(coordination.ErrWorkflowNotFound)
 		s.get(t, "/workflows/"+bad+"/stream").is(404).code(coordination.ErrWorkflowNotFound)
@@ -168,7 +168,7 @@ func TestIDsAreTakenWithAndWithoutPrefix(t *testing.T) {
 	}
 	s.get(t, "/sagas/"+id).is(404).code(coordination.ErrSagaNotFound)
 	s.post(t, "/sagas/x/compensate", `{"reason":"R"}`).is(404).code(coordination.ErrSagaNotFound)
-	for _, bad := range []string{"tmpl-none", "%00", "%ff", "a%20b"} {
+	for _, bad := range []string{"tmpl-none", "%00", "%ff", "a%20b", strings.Repeat("t", 2000)} {
 		s.get(t, "/workflow-templates/"+bad).is(404).code(coordination.ErrTemplateNotFound)
 	}
 }

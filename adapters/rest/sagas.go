@@ -14,7 +14,7 @@ import (
 
 // SagaPath names a saga in a path.
 type SagaPath struct {
-	SagaID string `path:"sagaId" doc:"Saga identifier, with or without its prefix" example:"saga-770e8400-e29b-41d4-a716-446655440000" maxLength:"128"`
+	SagaID string `path:"sagaId" doc:"Saga identifier, with or without its prefix" example:"saga-770e8400-e29b-41d4-a716-446655440000"`
 }
 
 // SagaOutput is a saga.

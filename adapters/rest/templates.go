@@ -25,7 +25,7 @@ type TemplatesOutput struct {
 
 // TemplatePath names a template in a path.
 type TemplatePath struct {
-	TemplateID string `path:"templateId" doc:"Template identifier" example:"tmpl-order-fulfillment-v2" maxLength:"128"`
+	TemplateID string `path:"templateId" doc:"Template identifier" example:"tmpl-order-fulfillment-v2"`
 }
 
 // TemplateOutput is one template.

@@ -12,7 +12,7 @@ import (
 
 // WorkflowPath names a workflow in a path.
 type WorkflowPath struct {
-	WorkflowID string `path:"workflowId" doc:"Workflow identifier, with or without its prefix" example:"wf-660e8400-e29b-41d4-a716-446655440000" maxLength:"128"`
+	WorkflowID string `path:"workflowId" doc:"Workflow identifier, with or without its prefix" example:"wf-660e8400-e29b-41d4-a716-446655440000"`
 }
 
 // StatusOutput is the status of a workflow.
