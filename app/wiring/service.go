@@ -65,12 +65,7 @@ func New(ctx context.Context, settings config.Service, log *slog.Logger) (*Servi
 // graph is everything that the settings choose.
 func graph(ctx context.Context, settings config.Service, log *slog.Logger, opened *resources) fx.Option {
 	return fx.Options(
-		fx.WithLogger(func() fxevent.Logger {
-			quiet := &fxevent.SlogLogger{Logger: log}
-			quiet.UseLogLevel(slog.LevelDebug)
-			quiet.UseErrorLevel(slog.LevelDebug) // New returns the error
-			return quiet
-		}),
+		fx.WithLogger(func() fxevent.Logger { return steps{log} }),
 		fx.Supply(settings, log, opened),
 		fx.Provide(func() context.Context { return ctx }),
 		stores[settings.Store.Kind],
@@ -79,6 +74,17 @@ func graph(ctx context.Context, settings config.Service, log *slog.Logger, opene
 		core,
 		api,
 	)
+}
+
+// steps logs which constructors were called. Nothing else of what fx tells is
+// news: New returns the error.
+type steps struct{ log *slog.Logger }
+
+// LogEvent is called by fx for everything it does.
+func (s steps) LogEvent(event fxevent.Event) {
+	if run, ok := event.(*fxevent.Run); ok && run.Err == nil {
+		s.log.Debug("assembled", "by", run.Name, "took", run.Runtime)
+	}
 }
 
 // Start lets the service work and answer. If it fails, Stop must still be called.

@@ -83,10 +83,8 @@ func perform(ctx context.Context, command config.Command, to streams) error {
 	return nil // help has been printed
 }
 
-// oneLine keeps an error to the line that the exit codes promise.
-func oneLine(err error) string {
-	return strings.Join(strings.FieldsFunc(err.Error(), func(r rune) bool { return r == '\n' || r == '\r' }), "; ")
-}
+// oneLine keeps an error to the one line that was promised.
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // logger writes what the service reports, as its settings say.
 func logger(settings config.Service, to io.Writer) *slog.Logger {
