@@ -217,7 +217,7 @@ func (l *load) end(o placed) (last *coordination.WorkflowStatus) {
 // resume lets a parked order go on: so many crashes can use up the attempts of
 // a step.
 func (l *load) resume(status *coordination.WorkflowStatus) {
-	l.t.Logf("%s is parked: %+v", status.WorkflowID, *status.Parked)
+	l.t.Logf("%s is parked: %s at %s, %+v, log %v", status.WorkflowID, status.Parked.Reason, status.Parked.Step, *status.Parked.LastError, status.Events)
 	_, err := persist(l.t.Context(), l, 0, func(ctx context.Context, c *coordination.Client) (*coordination.RetryResponse, error) {
 		return c.Workflows.Retry(ctx, status.WorkflowID, coordination.RetryRequest{})
 	})
@@ -262,15 +262,24 @@ var terminalEvents = map[coordination.EventName]coordination.Status{
 	coordination.EventWorkflowCancelled: coordination.StatusCancelled,
 }
 
-// logFault checks that a log is as long as its version says, and that its last
-// event, and no other one, ends it as the status says.
+// reopens are the events that open another run of an ended workflow: somebody
+// asked for it, or an effect came to light that must be undone.
+var reopens = []coordination.EventName{coordination.EventWorkflowResumed, coordination.EventCompensateRequested, coordination.EventCompensationStarted}
+
+// logFault checks that a log is as long as its version says, and that every run
+// in it has one end, after which nothing comes; the last one as the status says.
 func logFault(status *coordination.WorkflowStatus) string {
-	if status.Saga.Version != int64(len(status.Events)) {
-		return fmt.Sprintf("version %d with %d events", status.Saga.Version, len(status.Events))
+	log := status.Events
+	if status.Saga.Version != int64(len(log)) {
+		return fmt.Sprintf("version %d with %d events", status.Saga.Version, len(log))
 	}
-	at := slices.IndexFunc(status.Events, func(e coordination.Event) bool { return terminalEvents[e.Event] != "" })
-	if at != len(status.Events)-1 || terminalEvents[status.Events[at].Event] != status.Status {
-		return fmt.Sprintf("it is %s after %v", status.Status, status.Events)
+	for i, e := range log[:len(log)-1] {
+		if terminalEvents[e.Event] != "" && !slices.Contains(reopens, log[i+1].Event) {
+			return fmt.Sprintf("%s is followed by %s: %v", e.Event, log[i+1].Event, log)
+		}
+	}
+	if terminalEvents[log[len(log)-1].Event] != status.Status {
+		return fmt.Sprintf("it is %s after %v", status.Status, log)
 	}
 	return ""
 }
