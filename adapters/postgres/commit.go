@@ -16,8 +16,8 @@ import (
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
-// maxTries bounds how often a batch is done again because another commit came
-// between its checks and its writes. Each time that other commit is visible
+// maxTries bounds how often changes are done again because another commit came
+// between their checks and their writes. Each time that other commit is visible
 // afterwards, so a second try is rare and a third all but impossible.
 const maxTries = 6
 
@@ -42,7 +42,7 @@ func (s *Store) Commit(ctx context.Context, batch []ports.Change) []error {
 // commit writes changes that cannot refuse each other, and files their errors.
 func (s *Store) commit(ctx context.Context, round []sqlrow.Numbered, errs []error) {
 	slices.SortFunc(round, func(a, b sqlrow.Numbered) int { return cmp.Compare(a.Row.WorkflowID, b.Row.WorkflowID) })
-	for range maxTries {
+	for try := range maxTries {
 		written, err := s.write(ctx, round)
 		switch {
 		case err == nil:
@@ -50,8 +50,9 @@ func (s *Store) commit(ctx context.Context, round []sqlrow.Numbered, errs []erro
 			if round = s.explain(ctx, round, errs); len(round) == 0 {
 				return
 			}
-		case isOvertaken(err): // nothing was written; the checks will see why
-		case isFaulty(err) && len(round) > 1:
+		case pgconn.SafeToRetry(err) && ctx.Err() == nil: // nothing was sent: the idle connection was dead
+		case isOvertaken(err) && (try == 0 || len(round) == 1): // nothing was written; the checks will see why
+		case len(round) > 1 && (isOvertaken(err) || isFaulty(err)): // one is to blame: let it be alone
 			for i := range round {
 				s.commit(ctx, round[i:i+1:i+1], errs)
 			}
@@ -64,7 +65,7 @@ func (s *Store) commit(ctx context.Context, round []sqlrow.Numbered, errs []erro
 			return
 		}
 	}
-	for _, c := range round {
+	for _, c := range s.explain(ctx, round, errs) {
 		errs[c.Number] = errOvertaken
 	}
 }
@@ -77,7 +78,7 @@ func isOvertaken(err error) bool {
 		"40001", "40P01": // serialization_failure, deadlock_detected
 		return true
 	}
-	return pgconn.SafeToRetry(err) // nothing was sent: the idle connection was dead
+	return false
 }
 
 // isFaulty reports whether Postgres refused a value (class 22 or 23, or a

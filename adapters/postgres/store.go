@@ -113,9 +113,10 @@ var commitSettings = map[string]string{
 // querySettings: every query has an index; what a scan of a small table would
 // save is not worth the day when statistics lag behind.
 var querySettings = map[string]string{
-	"enable_seqscan": "off",
-	"enable_sort":    "off", // of two indexes the one in order
-	"jit":            "off",
+	"enable_seqscan":    "off",
+	"enable_sort":       "off", // of two indexes the one in order
+	"enable_bitmapscan": "off", // plain index scans mark what is dead, so that the next one is spared it
+	"jit":               "off",
 }
 
 func newPool(ctx context.Context, pc *pgxpool.Config, c Config, conns int, settings map[string]string,

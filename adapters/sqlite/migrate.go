@@ -56,7 +56,7 @@ func withFile(ctx context.Context, path string, do func(*sql.DB) error) error {
 		return err
 	}
 	defer lock.release()
-	db, err := openDB(path, 1)
+	db, err := openDB(path, 1, writerCacheKiB)
 	if err != nil {
 		return err
 	}

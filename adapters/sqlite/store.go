@@ -30,11 +30,13 @@ const DefaultReaders = 4
 
 // What every connection is told.
 const (
-	busyTimeout = 5 * time.Second
-	cacheKiB    = 32 << 10 // of pages, for the writer
-	// checkpointPages is how many pages the log may have before they are moved
-	// into the database. Many changes of one page then cost one write.
-	checkpointPages = 8 << 10
+	busyTimeout    = 5 * time.Second
+	writerCacheKiB = 32 << 10
+	readerCacheKiB = 4 << 10
+	// checkpointPages is how many pages the log may have before a commit moves
+	// them into the database: many changes of a page cost one write, and the
+	// commit that does it still takes only some ten milliseconds.
+	checkpointPages = 4 << 10
 )
 
 // Config of a Store. Only Path is required.
@@ -78,7 +80,7 @@ func Open(ctx context.Context, c Config) (*Store, error) {
 }
 
 func (s *Store) open(ctx context.Context, c Config) (err error) {
-	if s.writes, err = openDB(c.Path, 1); err != nil {
+	if s.writes, err = openDB(c.Path, 1, writerCacheKiB); err != nil {
 		return err
 	}
 	if c.Migrate {
@@ -95,12 +97,12 @@ func (s *Store) open(ctx context.Context, c Config) (err error) {
 	}
 	s.writer = make(chan *writer, 1)
 	s.writer <- w
-	s.reads, err = openDB(c.Path, c.Readers, "query_only(1)")
+	s.reads, err = openDB(c.Path, c.Readers, readerCacheKiB, "query_only(1)")
 	return err
 }
 
 // openDB opens a pool of up to n connections.
-func openDB(path string, n int, pragmas ...string) (*sql.DB, error) {
+func openDB(path string, n, cacheKiB int, pragmas ...string) (*sql.DB, error) {
 	db, err := sql.Open("sqlite", fileURL(path, append([]string{
 		fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()),
 		"journal_mode(WAL)", "synchronous(FULL)", "temp_store(MEMORY)",

@@ -45,7 +45,7 @@ CREATE TABLE workflows (
     ended_error   text COLLATE "C",     -- error_code, if there is one
     metadata      bytea,
     CONSTRAINT workflows_pkey PRIMARY KEY (workflow_id)
-) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.02, autovacuum_analyze_scale_factor = 0.05);
+) WITH (fillfactor = 50, autovacuum_vacuum_scale_factor = 0.05, autovacuum_analyze_scale_factor = 0.05);
 
 CREATE INDEX workflows_saga ON workflows (saga_id);
 CREATE UNIQUE INDEX workflows_business_key ON workflows (business_key, type) WHERE blocks;
