@@ -1,4 +1,3 @@
 module github.com/firstviscount/platform-coordination/domain
 
 go 1.26.0
-

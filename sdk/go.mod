@@ -1,4 +1,3 @@
 module github.com/firstviscount/platform-coordination/sdk
 
 go 1.26.0
-
