@@ -327,6 +327,10 @@ func (d *decider) stateOf(undo bool, i int) *StepState {
 
 func (d *decider) parkExpired() {
 	p := d.s.Parked
+	if d.s.PastPivot() { // a branch passed it meanwhile: only a person undoes anything now
+		d.park(p.Reason, p.Step, p.LastError, 0)
+		return
+	}
 	cause := p.LastError
 	if cause == nil {
 		cause = &StepError{Code: CodeParkExpired}

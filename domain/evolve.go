@@ -244,7 +244,7 @@ func (s *State) applyResume(e Event) {
 	}
 	newRun := r.Run > s.Run
 	s.Run, s.Saga, s.Status, s.EndedAt, s.Failure, s.Compensation = r.Run, SagaActive, InProgress, time.Time{}, nil, nil
-	if newRun && !s.Deadline.IsZero() {
+	if !s.Deadline.IsZero() && (newRun || !s.Deadline.After(e.At)) { // who goes on after the deadline gets another
 		s.Deadline = e.At.Add(time.Duration(s.Template.Timeout))
 	}
 	fresh := s.startsOver(s.Template.graph.index[e.Step], r.Reset)
