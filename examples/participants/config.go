@@ -11,9 +11,9 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
 	"github.com/firstviscount/platform-coordination/examples/participants/shop"
+	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
 
 const (
@@ -30,7 +30,7 @@ const (
 type config struct {
 	places      []place
 	secretText  string
-	secret      protocol.Secret
+	secret      webhook.Secret
 	fsync       bool
 	printConfig bool
 }
@@ -59,7 +59,7 @@ func parse(args []string, getenv func(string) string, help io.Writer) (*config, 
 	}
 	cfg := &config{secretText: f.secret, fsync: f.fsync, printConfig: f.config}
 	if f.secret != "" {
-		if cfg.secret, err = protocol.ParseSecret(f.secret); err != nil {
+		if cfg.secret, err = webhook.ParseSecret(f.secret); err != nil {
 			return nil, fmt.Errorf("--secret: %w", err)
 		}
 	}

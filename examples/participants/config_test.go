@@ -36,8 +36,8 @@ func TestBadCommandLinesEndWithOneLine(t *testing.T) {
 		"--all --config --listen :0":                                "--listen: --config needs a port",
 		"--all --ledger-dir d extra":                                `unexpected argument "extra"`,
 		"--all --ledger-dir d --fsync=maybe":                        "fsync",
-		"--all --ledger-dir d --secret hunter2":                     "--secret: a secret is whsec_",
-		"--service payment-service --ledger l --secret whsec_aHVu=": "--secret: a secret is whsec_",
+		"--all --ledger-dir d --secret hunter2":                     "--secret: not a secret: want whsec_",
+		"--service payment-service --ledger l --secret whsec_aHVu=": "--secret: not a secret: want whsec_",
 	} {
 		code, stdout, stderr := program(t.Context(), strings.Fields(line)...)
 		if code != exitUsage || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, want) {
@@ -87,7 +87,7 @@ func TestTheSecretMayComeFromTheEnvironment(t *testing.T) {
 		return ""
 	}
 	cfg, err := parse([]string{"--service", "payment-service", "--ledger", "l"}, env, nil)
-	if err != nil || !cfg.secret.Present() {
+	if err != nil || cfg.secret.IsZero() {
 		t.Errorf("got %+v, %v", cfg, err)
 	}
 	if _, err := parse([]string{"--all", "--ledger-dir", "l"}, noEnv, nil); err != nil {

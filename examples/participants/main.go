@@ -7,7 +7,7 @@
 //	participants --all --config > participants.yaml
 //
 // Read service/doc.go for how a command is handled, shop for what the services
-// do, ledger for how they remember, protocol for the wire format.
+// do, ledger for how they remember, protocol for what they refuse.
 package main
 
 import (

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // Definition is a service: its name in the templates and its actions by name.
@@ -22,11 +22,11 @@ type Definition struct {
 type Action struct {
 	// Do decides about an EXECUTE command. An error is the caller's mistake,
 	// such as a missing parameter, and must not quote the parameters.
-	Do func(*protocol.Command) (Decision, error)
+	Do func(*coordination.Command) (Decision, error)
 	// Undo decides about a COMPENSATE command, given what was done. It is
 	// called only if there is something to undo, and decides for now: an undo
 	// does not answer later.
-	Undo func(*protocol.Command, Done) (Decision, error)
+	Undo func(*coordination.Command, Done) (Decision, error)
 	// Undoes is the action that Undo undoes.
 	Undoes string
 	// Hook marks an action that a compensation may ask for as well, although
@@ -44,7 +44,7 @@ type Done struct {
 
 // Decision is what a business function decided about a command.
 type Decision struct {
-	answer protocol.Answer
+	answer coordination.Answer
 	effect string
 	memo   string
 	after  time.Duration // with SUCCEEDED or REJECTED: until then
@@ -57,23 +57,23 @@ func Succeed(effect string, result any) (Decision, error) {
 	if err != nil {
 		return Decision{}, fmt.Errorf("encode result: %w", err)
 	}
-	return Decision{effect: effect, answer: protocol.Answer{Outcome: protocol.Succeeded, Result: encoded}}, nil
+	return Decision{effect: effect, answer: coordination.Answer{Outcome: coordination.OutcomeSucceeded, Result: encoded}}, nil
 }
 
 // Reject decides for a business no: no effect, now or later.
 func Reject(code, message string) Decision {
-	return Decision{answer: protocol.Answer{
-		Outcome: protocol.Rejected,
-		Error:   &protocol.Error{Code: code, Message: message},
+	return Decision{answer: coordination.Answer{
+		Outcome: coordination.OutcomeRejected,
+		Error:   &coordination.StepError{Code: code, Message: message},
 	}}
 }
 
 // Retry decides for not now: another attempt may do it.
 func Retry(code, message string, after time.Duration) Decision {
-	return Decision{pause: after, answer: protocol.Answer{
-		Outcome:    protocol.Retry,
-		Error:      &protocol.Error{Code: code, Message: message},
-		RetryAfter: protocol.ISODuration(after),
+	return Decision{pause: after, answer: coordination.Answer{
+		Outcome:    coordination.OutcomeRetry,
+		Error:      &coordination.StepError{Code: code, Message: message},
+		RetryAfter: coordination.Duration(after),
 	}}
 }
 

@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // book is what the ledger says, ready to be looked up. It changes only by
@@ -30,7 +30,7 @@ type record struct {
 	fingerprint string
 	effect      string // empty: none
 	memo        string
-	outcome     protocol.Outcome
+	outcome     coordination.Outcome
 	answer      json.RawMessage
 
 	promise *promise // nil once the callback is done, or if there was none
@@ -132,7 +132,7 @@ func (b *book) apply(e ledger.Entry) error {
 	case ledger.Accepted:
 		b.records[e.CommandID] = &record{
 			action: e.Action, fingerprint: e.Fingerprint,
-			outcome: protocol.Accepted, answer: acceptedBody,
+			outcome: coordination.OutcomeAccepted, answer: acceptedBody,
 			promise: &promise{accepted: e},
 		}
 	case ledger.CalledBack:
@@ -148,13 +148,13 @@ func (b *book) apply(e ledger.Entry) error {
 func (b *book) settle(e ledger.Entry) {
 	r := &record{
 		action: e.Action, fingerprint: e.Fingerprint, effect: e.Effect, memo: e.Memo,
-		outcome: protocol.Outcome(e.Outcome), answer: e.Answer,
+		outcome: coordination.Outcome(e.Outcome), answer: e.Answer,
 	}
 	if before := b.records[e.CommandID]; before != nil && before.promise != nil {
 		r.promise = &promise{accepted: before.promise.accepted, kept: true}
 	}
 	b.records[e.CommandID] = r
-	if e.Undo() && r.outcome == protocol.Succeeded && b.undone[e.Forward] == nil {
+	if e.Undo() && r.outcome == coordination.OutcomeSucceeded && b.undone[e.Forward] == nil {
 		b.undone[e.Forward] = r
 	}
 }

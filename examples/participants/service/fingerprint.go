@@ -5,7 +5,7 @@ import (
 	"encoding/json"
 	"strconv"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // fingerprint identifies what a command asks for, to notice a key that is used
@@ -13,7 +13,7 @@ import (
 // looks for collisions. An execution is its action and its parameters as a JSON
 // value. An undo is its action and the execution it undoes: its parameters may
 // grow between attempts, when the coordinator learns more about the execution.
-func fingerprint(action string, c *protocol.Command, undo bool) string {
+func fingerprint(action string, c *coordination.Command, undo bool) string {
 	h := hashOf(action)
 	if undo {
 		h = combine(h, hashOf(c.Forward.CommandID))

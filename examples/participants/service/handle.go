@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // retrySoon is what a participant that is too busy or too late suggests.
@@ -16,7 +16,7 @@ const retrySoon = 100 * time.Millisecond
 
 // reply is an answer ready for the wire.
 type reply struct {
-	outcome protocol.Outcome
+	outcome coordination.Outcome
 	body    json.RawMessage
 	pause   time.Duration // with RETRY
 }
@@ -50,7 +50,7 @@ const (
 
 // task is a command together with what it means here.
 type task struct {
-	*protocol.Command
+	*coordination.Command
 	name        string // of the action
 	action      Action
 	undo        bool
@@ -59,8 +59,8 @@ type task struct {
 
 // handle answers a command. Errors are a *Fault, the end of ctx, or a ledger
 // that failed, in which case the effect may have happened.
-func (s *Service) handle(ctx context.Context, name string, action Action, c *protocol.Command) (reply, error) {
-	t := task{Command: c, name: name, action: action, undo: action.Undo != nil && c.Direction == protocol.Compensate}
+func (s *Service) handle(ctx context.Context, name string, action Action, c *coordination.Command) (reply, error) {
+	t := task{Command: c, name: name, action: action, undo: action.Undo != nil && c.Direction == coordination.DirectionCompensate}
 	if err := t.check(); err != nil {
 		return reply{}, err
 	}
@@ -79,7 +79,7 @@ func (t task) check() error {
 	switch {
 	case t.undo && t.Forward.CommandID == "":
 		return fault(http.StatusBadRequest, CodeForwardRequired, "%s needs forward.commandId", t.name)
-	case t.undo, t.action.Do != nil && (t.Direction == protocol.Execute || t.action.Hook):
+	case t.undo, t.action.Do != nil && (t.Direction == coordination.DirectionExecute || t.action.Hook):
 		return nil
 	default:
 		return fault(http.StatusBadRequest, CodeWrongDirection, "%s is not an action to %s", t.name, t.Direction)
@@ -104,7 +104,7 @@ func (s *Service) decide(t task) (reply, error) {
 			return alreadyCompensated, nil
 		}
 	}
-	if !t.Deadline.IsZero() && time.Now().After(t.Deadline) {
+	if !t.Deadline.IsZero() && time.Now().After(t.Deadline.Time) {
 		return replyOf(Retry(CodeDeadlinePassed, "the deadline of this attempt has passed", retrySoon))
 	}
 	if t.undo {
@@ -121,7 +121,7 @@ func (s *Service) replay(t task, known record) (reply, error) {
 	if _, undone := s.book.undoOf(t.CommandID); undone && !t.undo {
 		return alreadyCompensated, nil
 	}
-	if known.outcome == protocol.Accepted {
+	if known.outcome == coordination.OutcomeAccepted {
 		return s.acceptAgain(t, known)
 	}
 	return reply{outcome: known.outcome, body: known.answer}, nil
@@ -132,7 +132,7 @@ func (s *Service) do(t task) (reply, error) {
 	if err != nil {
 		return reply{}, invalidParameters(err)
 	}
-	if d.answer.Outcome == protocol.Retry {
+	if d.answer.Outcome == coordination.OutcomeRetry {
 		return replyOf(d) // nothing happened, so there is nothing to remember
 	}
 	if d.after > 0 {
@@ -166,14 +166,14 @@ func (s *Service) undo(t task) (reply, error) {
 	if err != nil {
 		return reply{}, invalidParameters(err)
 	}
-	if d.answer.Outcome == protocol.Retry {
+	if d.answer.Outcome == coordination.OutcomeRetry {
 		return replyOf(d)
 	}
 	return s.write(e, d)
 }
 
 func (r record) done(key string) Done {
-	var answer protocol.Answer
+	var answer coordination.Answer
 	if err := json.Unmarshal(r.answer, &answer); err != nil {
 		panic("service: the ledger holds an answer that is not one: " + err.Error())
 	}
@@ -189,8 +189,8 @@ func (t task) entry() ledger.Entry {
 
 // succeed makes the answer of an undo durable that had nothing to do.
 func (s *Service) succeed(e ledger.Entry, body json.RawMessage) (reply, error) {
-	e.Outcome, e.Answer = string(protocol.Succeeded), body
-	return reply{outcome: protocol.Succeeded, body: body}, s.record(e)
+	e.Outcome, e.Answer = string(coordination.OutcomeSucceeded), body
+	return reply{outcome: coordination.OutcomeSucceeded, body: body}, s.record(e)
 }
 
 // write makes a final decision durable. Only then may it be answered.
@@ -228,7 +228,7 @@ var (
 	succeededBody      = json.RawMessage(`{"outcome":"SUCCEEDED"}`)
 	acceptedBody       = json.RawMessage(`{"outcome":"ACCEPTED"}`)
 	alreadyCompensated = reply{
-		outcome: protocol.Rejected,
+		outcome: coordination.OutcomeRejected,
 		body:    json.RawMessage(`{"outcome":"REJECTED","error":{"code":"` + CodeAlreadyCompensated + `","message":"the step was undone before"}}`),
 	}
 )

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
+	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
 
 const headerKey = "Idempotency-Key"
@@ -68,7 +70,7 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request) (reply, error)
 		return reply{}, err
 	}
 	// Before the body is looked at: it may come from anybody.
-	if err := s.secret.Verify(r.Header, body, time.Now()); err != nil {
+	if err := s.verify(r.Header, body); err != nil {
 		return reply{}, fault(http.StatusUnauthorized, CodeInvalidSignature, "%v", err)
 	}
 	c, err := protocol.Decode(body)
@@ -81,9 +83,18 @@ func (s *Service) receive(w http.ResponseWriter, r *http.Request) (reply, error)
 	return s.handle(r.Context(), name, action, c)
 }
 
+// verify checks that the coordinator sent exactly this body. Without a secret
+// everything passes.
+func (s *Service) verify(h http.Header, body []byte) error {
+	if s.secret.IsZero() {
+		return nil
+	}
+	return webhook.Verify(h, body, time.Now(), s.secret)
+}
+
 // addressed checks that header, path and body speak of the same command. A
 // header or member that is absent says nothing and contradicts nothing.
-func (s *Service) addressed(r *http.Request, c *protocol.Command, action string) error {
+func (s *Service) addressed(r *http.Request, c *coordination.Command, action string) error {
 	if key := r.Header.Get(headerKey); key != "" && key != c.CommandID {
 		return fault(http.StatusBadRequest, CodeKeyMismatch, "%s and commandId differ", headerKey)
 	}
@@ -113,10 +124,10 @@ func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
 }
 
 func (a reply) write(w http.ResponseWriter) {
-	if a.outcome == protocol.Retry {
+	if a.outcome == coordination.OutcomeRetry {
 		w.Header().Set("Retry-After", retrySeconds(a.pause))
 	}
-	writeJSON(w, a.outcome.Status(), a.body)
+	writeJSON(w, protocol.Status(a.outcome), a.body)
 }
 
 // retrySeconds rounds up to the whole seconds that the header can say.
@@ -131,7 +142,7 @@ func writeError(w http.ResponseWriter, err error) {
 	if !errors.As(err, &f) {
 		f = fault(http.StatusInternalServerError, "IN_DOUBT", "it is not known whether the command had its effect")
 	}
-	body, err := json.Marshal(protocol.Answer{Error: &protocol.Error{Code: f.Code, Message: f.Message}})
+	body, err := json.Marshal(coordination.Answer{Error: &coordination.StepError{Code: f.Code, Message: f.Message}})
 	if err != nil {
 		panic("service: an error of two strings must encode: " + err.Error())
 	}

@@ -12,6 +12,8 @@ import (
 
 	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
+	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
 
 func TestBrokenContractsHaveAStatusAndNoOutcome(t *testing.T) {
@@ -80,7 +82,7 @@ func TestTheHeaderNamesTheSameKey(t *testing.T) {
 
 func TestOnlySignedCommandsAreObeyed(t *testing.T) {
 	t.Parallel()
-	secret, err := protocol.ParseSecret("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
+	secret, err := webhook.ParseSecret("whsec_MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +92,7 @@ func TestOnlySignedCommandsAreObeyed(t *testing.T) {
 		t.Fatal(err)
 	}
 	signed := func(at time.Time, text string) func(*http.Request) {
-		return func(r *http.Request) { secret.Sign(r.Header, "msg_1", at, []byte(text)) }
+		return func(r *http.Request) { webhook.SetHeaders(r.Header, "msg_1", at, []byte(text), secret) }
 	}
 	now := time.Now()
 	s.want(s.post("ring", body, nil), "", 401, service.CodeInvalidSignature)
@@ -127,7 +129,7 @@ func TestALedgerThatFailsStopsTheService(t *testing.T) {
 	t.Parallel()
 	var svc *service.Service
 	breaking := service.Definition{Name: "bell-service", Actions: map[string]service.Action{
-		"ring": {Do: func(*protocol.Command) (service.Decision, error) {
+		"ring": {Do: func(*coordination.Command) (service.Decision, error) {
 			if err := svc.Close(); err != nil {
 				return service.Decision{}, errors.New("could not break it")
 			}
@@ -143,7 +145,7 @@ func TestALedgerThatFailsStopsTheService(t *testing.T) {
 	}
 	s.svc = svc
 	s.want(s.send("ring", execute("k")), "", 500, "IN_DOUBT")
-	s.want(s.send("ring", execute("k")), protocol.Retry, 503, service.CodeLedgerFailed)
+	s.want(s.send("ring", execute("k")), coordination.OutcomeRetry, 503, service.CodeLedgerFailed)
 	if status, body := health(s); status != 503 || body != `{"status":"DOWN"}` {
 		t.Errorf("got %d %s", status, body)
 	}

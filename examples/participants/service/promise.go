@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // Limits of callbacks.
@@ -45,13 +45,13 @@ func (s *Service) accept(t task, d Decision) (reply, error) {
 		return reply{}, err
 	}
 	s.keep(t.CommandID)
-	return reply{outcome: protocol.Accepted, body: acceptedBody}, nil
+	return reply{outcome: coordination.OutcomeAccepted, body: acceptedBody}, nil
 }
 
 // acceptAgain repeats a promise. A later attempt may bring another callback;
 // the newest counts.
 func (s *Service) acceptAgain(t task, known record) (reply, error) {
-	again := reply{outcome: protocol.Accepted, body: acceptedBody}
+	again := reply{outcome: coordination.OutcomeAccepted, body: acceptedBody}
 	e := known.promise.accepted
 	if !callable(t.Callback.URL) || e.Callback == t.Callback.URL {
 		return again, nil

@@ -5,12 +5,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 func TestPromisesAreLimited(t *testing.T) {
 	t.Parallel()
-	action := Action{Do: func(*protocol.Command) (Decision, error) {
+	action := Action{Do: func(*coordination.Command) (Decision, error) {
 		d, err := Succeed("ring", struct{}{})
 		return d.After(time.Hour), err
 	}}
@@ -19,8 +19,8 @@ func TestPromisesAreLimited(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.promises.Store(maxPromises - 1)
-	for i, want := range []protocol.Outcome{protocol.Accepted, protocol.Retry} {
-		c := &protocol.Command{CommandID: string(rune('a' + i)), Direction: protocol.Execute, Callback: protocol.Callback{URL: "http://coordinator.test"}}
+	for i, want := range []coordination.Outcome{coordination.OutcomeAccepted, coordination.OutcomeRetry} {
+		c := &coordination.Command{CommandID: string(rune('a' + i)), Direction: coordination.DirectionExecute, Callback: &coordination.Callback{URL: "http://coordinator.test"}}
 		if a, err := s.handle(t.Context(), "ring", action, c); err != nil || a.outcome != want {
 			t.Errorf("got %s, %v, want %s", a.outcome, err, want)
 		}

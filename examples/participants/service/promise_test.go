@@ -11,8 +11,8 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // coordinator takes callbacks. It answers with the scripted statuses, one
@@ -96,7 +96,7 @@ func (s *subject) called(c *coordinator, times int) {
 func TestAnAcceptedCommandIsAnsweredLater(t *testing.T) {
 	inBubble(t, func(s *subject, c *coordinator) {
 		began := time.Now()
-		s.want(s.send("later", later("k")), protocol.Accepted, 202, "")
+		s.want(s.send("later", later("k")), coordination.OutcomeAccepted, 202, "")
 		pass(laterDelay - time.Second)
 		s.effects()
 		s.called(c, 0)
@@ -131,7 +131,7 @@ func TestARepeatedCommandIsAcceptedOnce(t *testing.T) {
 func TestTheNewestCallbackCounts(t *testing.T) {
 	inBubble(t, func(s *subject, c *coordinator) {
 		s.send("later", later("k"))
-		s.want(s.send("later", later("k").with("callback", map[string]any{"url": "http://coordinator.test/cbt_2"})), protocol.Accepted, 202, "")
+		s.want(s.send("later", later("k").with("callback", map[string]any{"url": "http://coordinator.test/cbt_2"})), coordination.OutcomeAccepted, 202, "")
 		s.restart()
 		pass(time.Hour)
 		s.called(c, 1)
@@ -210,7 +210,7 @@ func TestAnUndoBeforeThePromisedEffectPreventsIt(t *testing.T) {
 		pass(time.Hour)
 		s.called(c, 0)
 		s.effects()
-		s.want(s.send("later", later("k")), protocol.Rejected, 422, service.CodeAlreadyCompensated)
+		s.want(s.send("later", later("k")), coordination.OutcomeRejected, 422, service.CodeAlreadyCompensated)
 	})
 }
 
@@ -228,7 +228,7 @@ func TestAnUndoAfterThePromisedEffectEndsTheCallbacks(t *testing.T) {
 
 func TestAPromisedRejectionIsDeliveredToo(t *testing.T) {
 	inBubble(t, func(s *subject, c *coordinator) {
-		s.want(s.send("later", later("k").with("parameters", map[string]any{"behave": "reject"})), protocol.Accepted, 202, "")
+		s.want(s.send("later", later("k").with("parameters", map[string]any{"behave": "reject"})), coordination.OutcomeAccepted, 202, "")
 		pass(time.Hour)
 		s.effects()
 		calls := c.taken()

@@ -8,8 +8,8 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 func TestTheSameKeyHasOneEffectAndOneAnswer(t *testing.T) {
@@ -73,9 +73,9 @@ func TestAnUndoBeforeItsExecutionForbidsIt(t *testing.T) {
 	s := start(t)
 	undo := s.send("silence", compensate("u", "k"))
 	s.succeeds(undo)
-	s.want(s.send("ring", execute("k")), protocol.Rejected, 422, service.CodeAlreadyCompensated)
+	s.want(s.send("ring", execute("k")), coordination.OutcomeRejected, 422, service.CodeAlreadyCompensated)
 	s.restart()
-	s.want(s.send("ring", execute("k")), protocol.Rejected, 422, service.CodeAlreadyCompensated)
+	s.want(s.send("ring", execute("k")), coordination.OutcomeRejected, 422, service.CodeAlreadyCompensated)
 	s.same(undo, s.send("silence", compensate("u", "k")))
 	s.succeeds(s.send("silence", compensate("u:compensate-2", "k")))
 	s.effects()
@@ -104,7 +104,7 @@ func TestAnExecutionThatWasUndoneIsNotRepeated(t *testing.T) {
 	s.succeeds(s.send("ring", execute("k")))
 	s.succeeds(s.send("silence", compensate("u", "k")))
 	for range 2 {
-		s.want(s.send("ring", execute("k")), protocol.Rejected, 422, service.CodeAlreadyCompensated)
+		s.want(s.send("ring", execute("k")), coordination.OutcomeRejected, 422, service.CodeAlreadyCompensated)
 		s.restart()
 	}
 	s.effects("ring", "silence")
@@ -138,7 +138,7 @@ func TestThereIsNothingToUndoAfterARejection(t *testing.T) {
 	s := start(t)
 	no := map[string]any{"behave": "reject"}
 	first := s.send("ring", execute("k").with("parameters", no))
-	s.want(first, protocol.Rejected, 422, "TOO_LATE_AT_NIGHT")
+	s.want(first, coordination.OutcomeRejected, 422, "TOO_LATE_AT_NIGHT")
 	s.restart()
 	s.same(first, s.send("ring", execute("k").with("parameters", no)))
 	s.succeeds(s.send("silence", compensate("u", "k")))
@@ -151,8 +151,8 @@ func TestAnUndoThatIsRejectedLeavesTheEffect(t *testing.T) {
 	rusty := map[string]any{"behave": "rusty"}
 	first := s.send("ring", execute("k").with("parameters", rusty))
 	for range 2 {
-		s.want(s.send("silence", compensate("u", "k")), protocol.Rejected, 422, "RUSTY")
-		s.want(s.send("silence", compensate("u:compensate-2", "k")), protocol.Rejected, 422, "RUSTY")
+		s.want(s.send("silence", compensate("u", "k")), coordination.OutcomeRejected, 422, "RUSTY")
+		s.want(s.send("silence", compensate("u:compensate-2", "k")), coordination.OutcomeRejected, 422, "RUSTY")
 		s.same(first, s.send("ring", execute("k").with("parameters", rusty)))
 		s.restart()
 	}
@@ -169,8 +169,8 @@ func TestDoingAndUndoingAtTheSameTime(t *testing.T) {
 		var both sync.WaitGroup
 		for range 2 {
 			both.Go(func() {
-				if a := s.send("ring", execute(key)); a.Outcome == protocol.Rejected {
-					s.want(a, protocol.Rejected, 422, service.CodeAlreadyCompensated)
+				if a := s.send("ring", execute(key)); a.Outcome == coordination.OutcomeRejected {
+					s.want(a, coordination.OutcomeRejected, 422, service.CodeAlreadyCompensated)
 				}
 			})
 		}
@@ -178,7 +178,7 @@ func TestDoingAndUndoingAtTheSameTime(t *testing.T) {
 			both.Go(func() { s.succeeds(s.send("silence", compensate(fmt.Sprint("u", n, key), key))) })
 		}
 		both.Wait()
-		s.want(s.send("ring", execute(key)), protocol.Rejected, 422, service.CodeAlreadyCompensated)
+		s.want(s.send("ring", execute(key)), coordination.OutcomeRejected, 422, service.CodeAlreadyCompensated)
 	}
 	balance := map[string]int{}
 	for _, e := range s.entries() {
@@ -198,8 +198,8 @@ func TestRetryIsNeverRemembered(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	a := s.send("ring", execute("k").with("parameters", map[string]any{"behave": "retry"}))
-	s.want(a, protocol.Retry, 503, "OUT_OF_BREATH")
-	if after := a.header.Get("Retry-After"); after != "2" || a.RetryAfter != "PT1.5S" {
+	s.want(a, coordination.OutcomeRetry, 503, "OUT_OF_BREATH")
+	if after := a.header.Get("Retry-After"); after != "2" || a.RetryAfter.String() != "PT1.5S" {
 		t.Errorf("Retry-After %s, retryAfter %s", after, a.RetryAfter)
 	}
 	if n := len(s.entries()); n != 0 {
@@ -213,8 +213,8 @@ func TestNothingHappensAfterTheDeadline(t *testing.T) {
 	t.Parallel()
 	s := start(t)
 	past, future := time.Now().Add(-time.Second), time.Now().Add(time.Hour)
-	s.want(s.send("ring", execute("k").with("deadline", past)), protocol.Retry, 503, service.CodeDeadlinePassed)
-	s.want(s.send("silence", compensate("u", "k").with("deadline", past)), protocol.Retry, 503, service.CodeDeadlinePassed)
+	s.want(s.send("ring", execute("k").with("deadline", past)), coordination.OutcomeRetry, 503, service.CodeDeadlinePassed)
+	s.want(s.send("silence", compensate("u", "k").with("deadline", past)), coordination.OutcomeRetry, 503, service.CodeDeadlinePassed)
 	if n := len(s.entries()); n != 0 {
 		t.Errorf("%d entries", n)
 	}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
 
 // Config of a service. Only Ledger is required.
@@ -19,7 +19,7 @@ type Config struct {
 	// NoSync leaves out the fsync of every batch; see ledger.Options.
 	NoSync bool
 	// Secret checks the sender of a command; the zero Secret trusts everybody.
-	Secret protocol.Secret
+	Secret webhook.Secret
 	// Callbacks sends promised answers. Default: a client that follows no
 	// redirect and waits callbackTimeout.
 	Callbacks http.RoundTripper
@@ -30,7 +30,7 @@ type Config struct {
 // Service is a participant. Its state is the ledger's.
 type Service struct {
 	definition Definition
-	secret     protocol.Secret
+	secret     webhook.Secret
 	ledger     *ledger.Ledger
 	book       *book
 	log        *slog.Logger

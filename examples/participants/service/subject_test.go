@@ -13,8 +13,8 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // laterDelay is when the action "later" takes effect.
@@ -22,7 +22,7 @@ const laterDelay = time.Minute
 
 // bell is the smallest service with something to do and to undo.
 func bell() service.Definition {
-	do := func(c *protocol.Command) (service.Decision, error) {
+	do := func(c *coordination.Command) (service.Decision, error) {
 		var p struct {
 			Volume int    `json:"volume"`
 			Behave string `json:"behave"`
@@ -41,11 +41,11 @@ func bell() service.Definition {
 		}
 		return service.Succeed("ring", map[string]int{"volume": p.Volume})
 	}
-	later := func(c *protocol.Command) (service.Decision, error) {
+	later := func(c *coordination.Command) (service.Decision, error) {
 		d, err := do(c)
 		return d.After(laterDelay), err
 	}
-	undo := func(_ *protocol.Command, done service.Done) (service.Decision, error) {
+	undo := func(_ *coordination.Command, done service.Done) (service.Decision, error) {
 		if done.Memo == "rusty" {
 			return service.Reject("RUSTY", "cannot be silenced"), nil
 		}
@@ -110,7 +110,7 @@ type answer struct {
 	status int
 	header http.Header
 	body   string
-	protocol.Answer
+	coordination.Answer
 }
 
 // code is the error code, or "".
@@ -165,7 +165,7 @@ func (s *subject) post(action string, body []byte, change func(*http.Request)) a
 }
 
 // want checks the outcome (or "" for a broken contract), status and code.
-func (s *subject) want(a answer, outcome protocol.Outcome, status int, code string) {
+func (s *subject) want(a answer, outcome coordination.Outcome, status int, code string) {
 	s.t.Helper()
 	if a.Outcome != outcome || a.status != status || a.code() != code {
 		s.t.Errorf("got %d %s, want %s %d %s", a.status, a.body, outcome, status, code)
@@ -174,7 +174,7 @@ func (s *subject) want(a answer, outcome protocol.Outcome, status int, code stri
 
 func (s *subject) succeeds(a answer) {
 	s.t.Helper()
-	s.want(a, protocol.Succeeded, http.StatusOK, "")
+	s.want(a, coordination.OutcomeSucceeded, http.StatusOK, "")
 }
 
 // same checks that a replay is the first answer, byte for byte.

@@ -4,8 +4,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 const (
@@ -26,7 +26,7 @@ func Delivery(delays Delays) service.Definition {
 	}}
 }
 
-func prepareFulfillment(c *protocol.Command) (service.Decision, error) {
+func prepareFulfillment(c *coordination.Command) (service.Decision, error) {
 	return service.Succeed("prepare", struct {
 		FulfillmentID     string `json:"fulfillmentId"`
 		FulfillmentStatus string `json:"fulfillmentStatus"`
@@ -41,7 +41,7 @@ type shipment struct {
 	ShipmentStatus string `json:"shipmentStatus"`
 }
 
-func createLabel(c *protocol.Command) (service.Decision, error) {
+func createLabel(c *coordination.Command) (service.Decision, error) {
 	return service.Succeed("create_label", shipment{
 		ShipmentID:     service.ID("shp-", c.CommandID),
 		TrackingNumber: trackingNumber(c.CommandID),
@@ -55,7 +55,7 @@ func trackingNumber(key string) string {
 	return "TRK" + strings.ToUpper(digits[:trackingDigits])
 }
 
-func cancelShipment(_ *protocol.Command, done service.Done) (service.Decision, error) {
+func cancelShipment(_ *coordination.Command, done service.Done) (service.Decision, error) {
 	s, err := recall[shipment](done.Result)
 	if err != nil {
 		return service.Decision{}, err
@@ -65,8 +65,8 @@ func cancelShipment(_ *protocol.Command, done service.Done) (service.Decision, e
 }
 
 // receive decides for a parcel that is on its way.
-func receive(effect string, delay time.Duration) func(*protocol.Command) (service.Decision, error) {
-	return func(c *protocol.Command) (service.Decision, error) {
+func receive(effect string, delay time.Duration) func(*coordination.Command) (service.Decision, error) {
+	return func(c *coordination.Command) (service.Decision, error) {
 		total, err := pieces(c)
 		if err != nil {
 			return service.Decision{}, err

@@ -4,8 +4,8 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // defaultWarehouse serves items that name none.
@@ -34,7 +34,7 @@ type reservation struct {
 	WarehousesUsed []string `json:"warehousesUsed"`
 }
 
-func reserve(c *protocol.Command) (service.Decision, error) {
+func reserve(c *coordination.Command) (service.Decision, error) {
 	p, err := read[goods](c)
 	if err != nil {
 		return service.Decision{}, err
@@ -70,7 +70,7 @@ func (g goods) warehouses() []string {
 	return slices.Compact(used)
 }
 
-func release(_ *protocol.Command, done service.Done) (service.Decision, error) {
+func release(_ *coordination.Command, done service.Done) (service.Decision, error) {
 	r, err := recall[reservation](done.Result)
 	if err != nil {
 		return service.Decision{}, err
@@ -86,7 +86,7 @@ type restocking struct {
 	ItemsRestocked int    `json:"itemsRestocked"`
 }
 
-func restock(c *protocol.Command) (service.Decision, error) {
+func restock(c *coordination.Command) (service.Decision, error) {
 	total, err := pieces(c)
 	if err != nil {
 		return service.Decision{}, err
@@ -94,7 +94,7 @@ func restock(c *protocol.Command) (service.Decision, error) {
 	return service.Succeed("restock", restocking{service.ID("rst-", c.CommandID), total})
 }
 
-func removeRestocked(_ *protocol.Command, done service.Done) (service.Decision, error) {
+func removeRestocked(_ *coordination.Command, done service.Done) (service.Decision, error) {
 	r, err := recall[restocking](done.Result)
 	if err != nil {
 		return service.Decision{}, err
@@ -105,7 +105,7 @@ func removeRestocked(_ *protocol.Command, done service.Done) (service.Decision, 
 	}{r.RestockID, r.ItemsRestocked})
 }
 
-func assessStock(c *protocol.Command) (service.Decision, error) {
+func assessStock(c *coordination.Command) (service.Decision, error) {
 	total, err := pieces(c)
 	if err != nil {
 		return service.Decision{}, err
@@ -116,7 +116,7 @@ func assessStock(c *protocol.Command) (service.Decision, error) {
 	}{service.ID("asm-", c.CommandID), total})
 }
 
-func updateStock(c *protocol.Command) (service.Decision, error) {
+func updateStock(c *coordination.Command) (service.Decision, error) {
 	total, err := pieces(c)
 	if err != nil {
 		return service.Decision{}, err
@@ -128,7 +128,7 @@ func updateStock(c *protocol.Command) (service.Decision, error) {
 }
 
 // pieces counts the items of a command.
-func pieces(c *protocol.Command) (int, error) {
+func pieces(c *coordination.Command) (int, error) {
 	p, err := read[goods](c)
 	if err != nil {
 		return 0, err

@@ -1,8 +1,8 @@
 package shop
 
 import (
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // Notification tells customers. What was told cannot be untold: neither action
@@ -14,8 +14,8 @@ func Notification() service.Definition {
 	}}
 }
 
-func notify(effect string) func(*protocol.Command) (service.Decision, error) {
-	return func(c *protocol.Command) (service.Decision, error) {
+func notify(effect string) func(*coordination.Command) (service.Decision, error) {
+	return func(c *coordination.Command) (service.Decision, error) {
 		return service.Succeed(effect, struct {
 			NotificationID     string `json:"notificationId"`
 			Channel            string `json:"channel"`

@@ -1,8 +1,8 @@
 package shop
 
 import (
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // Order confirms orders, authorises returns and orders from suppliers.
@@ -16,7 +16,7 @@ func Order() service.Definition {
 	}}
 }
 
-func confirmOrder(c *protocol.Command) (service.Decision, error) {
+func confirmOrder(c *coordination.Command) (service.Decision, error) {
 	return service.Succeed("confirm", struct {
 		ConfirmationID string `json:"confirmationId"`
 		OrderStatus    string `json:"orderStatus"`
@@ -29,7 +29,7 @@ type authorization struct {
 	ReturnStatus  string `json:"returnStatus"`
 }
 
-func validateReturn(c *protocol.Command) (service.Decision, error) {
+func validateReturn(c *coordination.Command) (service.Decision, error) {
 	total, err := pieces(c)
 	if err != nil {
 		return service.Decision{}, err
@@ -37,7 +37,7 @@ func validateReturn(c *protocol.Command) (service.Decision, error) {
 	return service.Succeed("authorize_return", authorization{service.ID("rma-", c.CommandID), total, "APPROVED"})
 }
 
-func cancelReturn(_ *protocol.Command, done service.Done) (service.Decision, error) {
+func cancelReturn(_ *coordination.Command, done service.Done) (service.Decision, error) {
 	a, err := recall[authorization](done.Result)
 	if err != nil {
 		return service.Decision{}, err
@@ -52,7 +52,7 @@ type supplierOrder struct {
 	Status       string `json:"supplierOrderStatus"`
 }
 
-func placeSupplierOrder(c *protocol.Command) (service.Decision, error) {
+func placeSupplierOrder(c *coordination.Command) (service.Decision, error) {
 	total, err := pieces(c)
 	if err != nil {
 		return service.Decision{}, err
@@ -60,7 +60,7 @@ func placeSupplierOrder(c *protocol.Command) (service.Decision, error) {
 	return service.Succeed("place_supplier_order", supplierOrder{service.ID("sup-", c.CommandID), total, "PLACED"})
 }
 
-func cancelSupplierOrder(_ *protocol.Command, done service.Done) (service.Decision, error) {
+func cancelSupplierOrder(_ *coordination.Command, done service.Done) (service.Decision, error) {
 	o, err := recall[supplierOrder](done.Result)
 	if err != nil {
 		return service.Decision{}, err

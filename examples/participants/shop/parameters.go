@@ -5,7 +5,7 @@ import (
 	"errors"
 	"regexp"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // Limits of parameters.
@@ -31,7 +31,7 @@ type item struct {
 }
 
 // read decodes the parameters of a command. Unknown members are ignored.
-func read[T any](c *protocol.Command) (T, error) {
+func read[T any](c *coordination.Command) (T, error) {
 	var p T
 	if len(c.Parameters) > 0 && json.Unmarshal(c.Parameters, &p) != nil {
 		return p, errParameters

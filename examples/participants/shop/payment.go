@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 const (
@@ -54,7 +54,7 @@ type paymentParameters struct {
 	PaymentToken string `json:"paymentToken"`
 }
 
-func (p *payments) charge(c *protocol.Command) (service.Decision, error) {
+func (p *payments) charge(c *coordination.Command) (service.Decision, error) {
 	in, err := read[paymentParameters](c)
 	if err != nil {
 		return service.Decision{}, err
@@ -119,11 +119,11 @@ func intent(key string) string {
 	return strings.ReplaceAll(service.ID("pi_stripe_", key), "-", "")
 }
 
-func void(_ *protocol.Command, done service.Done) (service.Decision, error) {
+func void(_ *coordination.Command, done service.Done) (service.Decision, error) {
 	return reverse(done, "void", "VOIDED")
 }
 
-func refundPayment(_ *protocol.Command, done service.Done) (service.Decision, error) {
+func refundPayment(_ *coordination.Command, done service.Done) (service.Decision, error) {
 	return reverse(done, "refund", "REFUNDED")
 }
 
@@ -139,7 +139,7 @@ func reverse(done service.Done, effect, status string) (service.Decision, error)
 	return service.Succeed(effect, paid)
 }
 
-func refund(c *protocol.Command) (service.Decision, error) {
+func refund(c *coordination.Command) (service.Decision, error) {
 	in, err := read[struct {
 		money
 		RefundAmount json.Number `json:"refundAmount"`

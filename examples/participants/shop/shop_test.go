@@ -14,9 +14,9 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
 	"github.com/firstviscount/platform-coordination/examples/participants/shop"
+	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
 // patience is how long a test waits for what must happen.
@@ -323,7 +323,7 @@ func TestDecisionsAreTheSameAgain(t *testing.T) {
 			if a.Do == nil {
 				continue
 			}
-			c := &protocol.Command{CommandID: "k", Parameters: json.RawMessage(
+			c := &coordination.Command{CommandID: "k", Parameters: json.RawMessage(
 				`{"items":[{"productId":"p","quantity":1}],"amount":1,"token":"t"}`)}
 			first, err1 := a.Do(c)
 			again, err2 := a.Do(c)
