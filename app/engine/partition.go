@@ -19,10 +19,11 @@ const (
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = 5 * time.Second
 	idleRecheck  = time.Second
-	// inDoubt is how long a workflow is watched whose commit, which would have
-	// made this replica its holder, failed without a verdict: a store may
-	// finish it after it gave its caller up, and nobody else would know.
-	inDoubt = 30 * time.Second
+	// A workflow whose commit, which would have made this replica its holder,
+	// failed without a verdict is looked at looksInDoubt times, lookEvery apart:
+	// a store may finish it after it gave its caller up, and nobody else would know.
+	looksInDoubt = 10
+	lookEvery    = 3 * time.Second
 )
 
 // World is what a partition can make happen. None of its methods may block or
@@ -91,13 +92,14 @@ type slot struct {
 	since int
 	// sent is the version up to which this replica has sent what was called for.
 	sent int
-	// doubtUntil: until then a commit that made this replica the holder may turn up.
-	doubtUntil time.Time
-	idle       bool // the last tick found nothing to do
-	pending    *pending
-	queue      []Request
-	backoff    time.Duration
-	timer      timer
+	// looks is how often to look yet whether a commit in doubt has made this
+	// replica the holder; counted, since clocks jump.
+	looks   int
+	idle    bool // the last tick found nothing to do
+	pending *pending
+	queue   []Request
+	backoff time.Duration
+	timer   timer
 }
 
 // pending is the change that is being committed.
@@ -276,8 +278,10 @@ func (p *Partition) rest(now time.Time, sl *slot) {
 // letGo forgets a workflow that is not this replica's, unless a commit in doubt
 // may yet make it so.
 func (p *Partition) letGo(now time.Time, sl *slot) {
-	if now.Before(sl.doubtUntil) {
-		p.later(now, sl, nil)
+	if sl.looks > 0 {
+		sl.looks--
+		sl.stale = true
+		p.timers.set(&sl.timer, sl, now.Add(lookEvery))
 		return
 	}
 	p.drop(sl)

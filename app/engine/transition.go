@@ -90,7 +90,7 @@ func (p *Partition) Committed(now time.Time, workflowID string, err error) {
 		// It may have been committed or not, or may yet be: the slot stays until
 		// the store says which.
 		if done.change.Holder != p.replica && done.change.Row.Owner == p.replica {
-			sl.doubtUntil = now.Add(inDoubt)
+			sl.looks = looksInDoubt
 		}
 		sl.queue = append([]Request{done.request}, sl.queue...)
 		sl.stale = true
