@@ -1,0 +1,68 @@
+package wiring_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/firstviscount/platform-coordination/app/config"
+	"github.com/firstviscount/platform-coordination/app/templates"
+)
+
+// The documents that users read, from this package.
+var (
+	readme       = filepath.Join("..", "..", "README.md")
+	templatesDoc = filepath.Join("..", "..", "docs", "templates.md")
+)
+
+func read(t *testing.T, file string) string {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestReadmeListsEveryFlag(t *testing.T) {
+	t.Parallel()
+	var help strings.Builder
+	if _, err := config.Parse([]string{"serve", "--help"}, func(string) (string, bool) { return "", false }, &help); err != nil {
+		t.Fatal(err)
+	}
+	text, flags := read(t, readme), 0
+	for _, word := range strings.Fields(help.String()) {
+		flag, _, _ := strings.Cut(strings.Trim(word, ".,;()"), "=")
+		if !strings.HasPrefix(flag, "--") || flag == "--help" {
+			continue
+		}
+		flags++
+		if !strings.Contains(text, "`"+flag+"`") {
+			t.Errorf("README.md does not tell of %s", flag)
+		}
+	}
+	if flags < 17 {
+		t.Errorf("found only %d flags in\n%s", flags, help.String())
+	}
+}
+
+func TestTheDocumentedTemplateLoads(t *testing.T) {
+	t.Parallel()
+	_, rest, _ := strings.Cut(read(t, templatesDoc), "```yaml\n")
+	example, _, found := strings.Cut(rest, "```")
+	if !found {
+		t.Fatal("docs/templates.md has no example")
+	}
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "example.yaml"), []byte(example), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	list, err := templates.Load(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if last := list[len(list)-1]; last.Type != "GIFT_CARD" || len(last.Steps) != 3 {
+		t.Errorf("got %s with %d steps", last.Type, len(last.Steps))
+	}
+}
