@@ -191,6 +191,9 @@ func (l *List) SummaryQuery(totals []Total) (string, []any) {
 		}
 		b.WriteString("SELECT * FROM (SELECT type, status, started_at, ended_at FROM workflows WHERE ")
 		br.where(b)
+		if br.kind != nil {
+			b.WriteString(" ORDER BY started_at") // names the index that finds the period
+		}
 		if br.columns == ended {
 			b.printf(" LIMIT %s", b.param(ports.MaxCount))
 		}
