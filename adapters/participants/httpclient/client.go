@@ -54,7 +54,8 @@ type Config struct {
 	// MaxConcurrency is how many calls are made at once; that many connections
 	// are kept. It is not enforced here. 0 is DefaultMaxConcurrency.
 	MaxConcurrency int
-	// Inject adds headers that carry the trace of ctx, such as traceparent. Optional.
+	// Inject adds headers that carry the trace of ctx, and may replace the
+	// traceparent that is there, in which a workflow is a trace. Optional.
 	Inject func(ctx context.Context, h http.Header)
 }
 

@@ -30,6 +30,7 @@ func (c *Client) request(ctx context.Context, cmd *domain.Dispatch) *http.Reques
 		"Accept":       contentType,
 		"User-Agent":   {"platform-coordination"},
 		headerKey:      {cmd.CommandID},
+		headerTrace:    {traceparent(cmd)},
 	}
 	webhook.SetHeaders(header, cmd.CommandID, time.Now(), body, c.secret)
 	if c.inject != nil {
