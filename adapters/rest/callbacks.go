@@ -29,8 +29,8 @@ type CallbackInput struct {
 
 // Resolve finds the faults that the schema cannot express. A participant's
 // result may hold long strings, so their length is not bounded one by one.
-func (in *CallbackInput) Resolve(ctx huma.Context) []error {
-	errs := in.scan(ctx, 0)
+func (in *CallbackInput) Resolve(huma.Context) []error {
+	errs := in.scan(0)
 	if in.Body.Outcome == "" && in.Body.Error != nil {
 		errs = append(errs, violation("body.outcome", "is required with an error"))
 	}

@@ -196,6 +196,13 @@ func TestCancelIsRepeatableUntilItCannotBe(t *testing.T) {
 	if ended.Status != "CANCELLED" || ended.Saga.State != "COMPENSATED" || !ended.CancelledAt.Equal(first.CancelledAt.Time) {
 		t.Errorf("after the end: %+v", ended)
 	}
+	var executed []string
+	for _, step := range into[coordination.WorkflowStatus](s.get(t, "/workflows/"+id+"/status").is(200)).Saga.CompensationExecuted {
+		executed = append(executed, step.Step)
+	}
+	if got := strings.Join(executed, " "); got != "VOID_PAYMENT RELEASE_INVENTORY NOTIFY_CUSTOMER" {
+		t.Errorf("executed %s: want the order in which it happened", got)
+	}
 }
 
 func TestCancelBeforePaymentRefundsNothing(t *testing.T) {
@@ -209,6 +216,19 @@ func TestCancelBeforePaymentRefundsNothing(t *testing.T) {
 	other := s.post(t, "/workflows/replenishment/start", readFile(t, "examples/replenishment-request.json")).is(201).tree()["workflowId"].(string)
 	if got := into[coordination.CancelResponse](s.post(t, "/workflows/"+other+"/cancel", cancelIt).is(202)); got.Refund != nil {
 		t.Errorf("a replenishment refunds %+v", got.Refund)
+	}
+}
+
+func TestHookOfThePaymentServiceRefundsNothing(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	s.templates = append(s.templates, parseTemplate(t, `{"templateId":"tmpl-hooked-v1","name":"Hooked","type":"HOOKED","version":"1",
+		"steps":[{"name":"ONE","service":"one-service","action":"one","timeout":"PT1M","retryPolicy":{"maxAttempts":1,"backoffMultiplier":1}}],
+		"compensationSteps":[{"name":"TELL","service":"payment-service","action":"tell","timeout":"PT1M","retryPolicy":{"maxAttempts":1,"backoffMultiplier":1}}]}`))
+	id := s.post(t, "/workflows/start", `{"type":"HOOKED","businessKey":"k","input":{"paymentMethod":{"amount":5,"currency":"EUR"}}}`).is(201).tree()["workflowId"].(string)
+	got := into[coordination.CancelResponse](s.post(t, "/workflows/"+id+"/cancel", cancelIt).is(202))
+	if got.Refund == nil || got.Refund.Eligible || got.Refund.Currency != "EUR" {
+		t.Errorf("refund is %+v", got.Refund)
 	}
 }
 
@@ -308,6 +328,11 @@ func TestDryRunShowsThePlanAndChangesNothing(t *testing.T) {
 	s.post(t, path, `{"reason":"R","fromStep":"INVENTORY_RESERVATION","forceCompensation":true}`).is(200)
 	if found := s.post(t, path, `{"reason":"R","fromStep":"NOWHERE"}`).is(400).violations(); found["body.fromStep"] == "" {
 		t.Errorf("violations are %v", found)
+	}
+	failed := newServer(t)
+	undone := "/sagas/" + failed.state(declined(t, failed)).SagaID + "/compensate?dryRun=true"
+	if d := stateDetails(t, failed.post(t, undone, `{"reason":"R"}`)); d.Reason != "ALREADY_COMPENSATED" {
+		t.Errorf("a dry run must be refused as the request itself: %+v", d)
 	}
 	if s.state(id).Version != before || s.callCount() != calls {
 		t.Error("a dry run changed something")

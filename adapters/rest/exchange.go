@@ -66,14 +66,6 @@ func (x *exchange) Write(data []byte) (int, error) {
 // Flush sends what was written so far.
 func (x *exchange) Flush() { _ = http.NewResponseController(x.ResponseWriter).Flush() }
 
-// noReadDeadline ends the bound on reading the request: once its body is here,
-// a passed deadline would only cancel the handler.
-func (x *exchange) noReadDeadline() {
-	if x.ResponseWriter != nil {
-		_ = http.NewResponseController(x.ResponseWriter).SetReadDeadline(time.Time{})
-	}
-}
-
 // writeBy moves the deadline for writing the response.
 func (x *exchange) writeBy(t time.Time) {
 	if x.ResponseWriter != nil {

@@ -20,8 +20,7 @@ type JSONBody[T any] struct {
 }
 
 // scan reads the body as it came and returns the faults that no schema finds.
-func (b *JSONBody[T]) scan(ctx huma.Context, maxString int) []error {
-	exchangeOf(ctx.Context()).noReadDeadline()
+func (b *JSONBody[T]) scan(maxString int) []error {
 	if len(b.RawBody) == 0 {
 		return nil // huma has said so
 	}

@@ -77,9 +77,8 @@ func (s *service) mutated(ctx context.Context, status int, r ports.Receipt, pref
 // awaitEnd waits until a workflow has ended or its compensation has failed; it
 // reports whether that was within the wait.
 func (s *service) awaitEnd(ctx context.Context, id string, wait time.Duration) (ports.Snapshot, bool) {
-	x, deadline := exchangeOf(ctx), time.Now().Add(wait)
-	x.noReadDeadline()
-	x.writeBy(deadline.Add(writeGrace))
+	deadline := time.Now().Add(wait)
+	exchangeOf(ctx).writeBy(deadline.Add(writeGrace))
 	ctx, cancel := context.WithDeadline(ctx, deadline)
 	defer cancel()
 	for ctx.Err() == nil {

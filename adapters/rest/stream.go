@@ -54,7 +54,6 @@ func (s *service) streamEvents(ctx context.Context, in *StreamInput) (*huma.Stre
 		hc.SetHeader("X-Accel-Buffering", "no") // proxies must not collect events
 		hc.SetStatus(http.StatusOK)
 		stream := &eventStream{x: exchangeOf(ctx), id: id, sent: after}
-		stream.x.noReadDeadline()
 		s.follow(hc.Context(), stream, snap)
 	}}, nil
 }
