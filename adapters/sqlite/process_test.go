@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"testing"
 
+	"go.uber.org/goleak"
+
 	"github.com/firstviscount/platform-coordination/adapters/sqlite"
 	"github.com/firstviscount/platform-coordination/contracttests"
 	"github.com/firstviscount/platform-coordination/ports"
@@ -23,7 +25,7 @@ func TestMain(m *testing.M) {
 	if path := os.Getenv(writerEnv); path != "" {
 		writeForEver(path)
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 // writeForEver commits one workflow after the other and prints the number of
