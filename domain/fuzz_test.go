@@ -25,7 +25,7 @@ func FuzzPromises(f *testing.F) {
 func TestRandomLives(t *testing.T) {
 	t.Parallel()
 	rng := rand.New(rand.NewPCG(1, 2))
-	for range 1500 {
+	for range 500 {
 		data := make([]byte, rng.IntN(600))
 		for i := range data {
 			data[i] = byte(rng.Uint32())
