@@ -168,7 +168,8 @@ func (c *Client) at(path string) *url.URL {
 	return &u
 }
 
-// Check asks the participant's /healthz; any answer below 500 counts as up.
+// Check asks the participant's /healthz. Any answer below 500 counts as up, and
+// so does 501: a participant need not have that path, nor know any method but POST.
 func (c *Client) Check(ctx context.Context) ports.DependencyHealth {
 	ctx, cancel := context.WithTimeout(ctx, CheckTimeout)
 	defer cancel()
@@ -187,7 +188,8 @@ func (c *Client) Check(ctx context.Context) ports.DependencyHealth {
 	}
 	_, _ = io.CopyN(io.Discard, response.Body, checkedBytes) // only to use the connection again
 	_ = response.Body.Close()
-	if health.Up = response.StatusCode < http.StatusInternalServerError; !health.Up {
+	health.Up = response.StatusCode < http.StatusInternalServerError || response.StatusCode == http.StatusNotImplemented
+	if !health.Up {
 		health.Detail = "answers " + strconv.Itoa(response.StatusCode)
 	}
 	return health

@@ -170,7 +170,7 @@ func TestCheck(t *testing.T) {
 		w.WriteHeader(status)
 	})
 	c := client(t, url)
-	for status = range map[int]bool{200: true, 404: true, 302: true} {
+	for status = range map[int]bool{200: true, 404: true, 302: true, 501: true} {
 		if h := c.Check(t.Context()); !h.Up || h.Detail != "" || h.ResponseTime <= 0 {
 			t.Errorf("%d: %+v", status, h)
 		}
