@@ -42,9 +42,15 @@ func (r *replica) call(cmd domain.Dispatch) {
 // may be the only news of an effect, after a first answer said that there was none.
 func (s *simulation) again(cmd *domain.Dispatch) {
 	if !cmd.Undo {
+		st := s.oracle.stories[cmd.WorkflowID]
+		if forwardID(&st.state, st.template, st.shape.step[cmd.Step]) != cmd.CommandID {
+			return // nobody listens any more: the step has another key by now
+		}
 		deedOf(s.participants.forward, cmd.CommandID, cmd.WorkflowID, cmd.Step).reported = true
 	}
-	if a, silent := s.participants.attend(cmd); !silent {
+	// That a repeated delivery did nothing says nothing of the first one: a
+	// participant behind a bus says such a thing only of what it got once.
+	if a, silent := s.participants.attend(cmd); !silent && a.Outcome != domain.Retry {
 		s.callback(cmd, a)
 	}
 }
