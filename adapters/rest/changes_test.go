@@ -232,6 +232,22 @@ func TestHookOfThePaymentServiceRefundsNothing(t *testing.T) {
 	}
 }
 
+func TestHookThatFailsIsNotPendingForEver(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	id := startExample(t, s)
+	s.rejects(t, id, "INVENTORY_RESERVATION", "INSUFFICIENT_STOCK", "")
+	saga := into[coordination.Saga](s.get(t, "/sagas/"+s.state(id).SagaID).is(200))
+	if len(saga.CompensationState.Pending) != 1 || saga.CompensationState.Pending[0] != "NOTIFY_CUSTOMER" {
+		t.Errorf("pending is %v", saga.CompensationState.Pending)
+	}
+	s.rejects(t, id, "NOTIFY_CUSTOMER", "NO_ADDRESS", "")
+	saga = into[coordination.Saga](s.get(t, "/sagas/"+s.state(id).SagaID).is(200))
+	if saga.State != "COMPENSATED" || len(saga.CompensationState.Pending) != 0 || len(saga.CompensationState.Executed) != 0 {
+		t.Errorf("after the end: %+v", saga.CompensationState)
+	}
+}
+
 // declined is an order whose payment was declined and which was undone.
 func declined(t *testing.T, s *server) string {
 	t.Helper()

@@ -167,7 +167,8 @@ func TestMetricsAnswerAsTheReferenceShows(t *testing.T) {
 		t.Errorf("types are\n%+v, want\n%+v", got.WorkflowTypes, types)
 	}
 	o := got.Overview // the sum of the types, which the example's is not
-	if o.TotalWorkflows != 12543 || o.Completed != 11757 || o.Failed != 209 || o.Cancelled != 577 || o.SuccessRate.String() != "93.73" {
+	if o.TotalWorkflows != 12543 || o.Completed != 11757 || o.Failed != 209 || o.Cancelled != 577 || o.SuccessRate.String() != "93.73" ||
+		o.AverageExecutionTime.String() != "PT3M22.696S" {
 		t.Errorf("overview is %+v", o)
 	}
 	if !reflect.DeepEqual(got.StepPerformance, want.StepPerformance) {
