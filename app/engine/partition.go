@@ -272,7 +272,17 @@ func (p *Partition) rest(now time.Time, sl *slot) {
 		at = recheck
 	}
 	sl.idle = false
-	p.timers.set(&sl.timer, sl, at)
+	p.timers.set(&sl.timer, sl, decidable(at))
+}
+
+// decidable is the first moment at which a decision sees that at has come:
+// decisions see time in steps of Resolution, and a wait with jitter ends
+// between two of them.
+func decidable(at time.Time) time.Time {
+	if step := at.Truncate(Resolution); step.Before(at) {
+		return step.Add(Resolution)
+	}
+	return at
 }
 
 // letGo forgets a workflow that is not this replica's, unless a commit in doubt
