@@ -21,7 +21,6 @@ type loop struct {
 
 	mu      sync.Mutex
 	mailbox []message
-	working bool
 	wake    chan struct{}
 }
 
