@@ -11,8 +11,8 @@ import (
 // decide handles one request: events to commit, or an answer at once.
 func (p *Partition) decide(now time.Time, sl *slot, r Request) {
 	_, isTick := r.Command.(domain.Tick)
-	if isTick && sl.owner != p.replica {
-		return // its time is its holder's business
+	if isTick && (sl.owner != p.replica || p.draining) {
+		return // what is due is the business of its holder, or of the next one
 	}
 	moment := domain.Moment{Now: now.UTC().Truncate(Resolution), Random: p.world.Random(), NewID: p.world.UUID()}
 	if moment.Now.Before(sl.state.UpdatedAt) {
