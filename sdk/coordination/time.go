@@ -2,11 +2,16 @@ package coordination
 
 import "time"
 
-// timeFormat is RFC 3339 with at most milliseconds.
-const timeFormat = "2006-01-02T15:04:05.999Z07:00"
+// Forms of RFC 3339: whole seconds, and three digits of milliseconds. A fixed
+// number of digits lets timestamps be compared as text.
+const (
+	secondsFormat = "2006-01-02T15:04:05Z07:00"
+	millisFormat  = "2006-01-02T15:04:05.000Z07:00"
+)
 
-// Time is a timestamp of the API: UTC, RFC 3339, at most milliseconds. Its zero
-// value means absent and is left out where the member is optional.
+// Time is a timestamp of the API: UTC, RFC 3339, milliseconds, which whole
+// seconds do without. Its zero value means absent and is left out where the
+// member is optional.
 type Time struct{ time.Time }
 
 // At returns t as a timestamp of the API: in UTC, cut to the millisecond.
@@ -18,7 +23,13 @@ func At(t time.Time) Time {
 }
 
 // String returns the form of the wire.
-func (t Time) String() string { return At(t.Time).Format(timeFormat) }
+func (t Time) String() string {
+	at := At(t.Time)
+	if at.Nanosecond() == 0 {
+		return at.Format(secondsFormat)
+	}
+	return at.Format(millisFormat)
+}
 
 // MarshalText writes RFC 3339 in UTC, cut to the millisecond.
 func (t Time) MarshalText() ([]byte, error) { return []byte(t.String()), nil }

@@ -177,7 +177,7 @@ func TestTimeForm(t *testing.T) {
 	zone := time.FixedZone("", 2*60*60)
 	for want, at := range map[string]time.Time{
 		`"2024-01-15T10:00:00Z"`:     time.Date(2024, 1, 15, 12, 0, 0, 0, zone),
-		`"2024-01-15T10:00:00.12Z"`:  time.Date(2024, 1, 15, 10, 0, 0, 120_000_000, time.UTC),
+		`"2024-01-15T10:00:00.120Z"`: time.Date(2024, 1, 15, 10, 0, 0, 120_000_000, time.UTC),
 		`"2024-01-15T10:00:00.999Z"`: time.Date(2024, 1, 15, 10, 0, 0, 999_999_999, time.UTC),
 	} {
 		if encoded, err := json.Marshal(coordination.Time{Time: at}); err != nil || string(encoded) != want {
