@@ -26,11 +26,14 @@ type apiError struct {
 	header http.Header
 }
 
+// noDetails is what an error has to say that is not in its message.
+var noDetails = json.RawMessage("{}")
+
 // newError is an error with the status of its code. details becomes a JSON
-// object, nil is none.
+// object, nil is an empty one: every envelope has the same members.
 func newError(code coordination.Code, message string, details any) *apiError {
 	e := &apiError{status: code.HTTPStatus()}
-	e.ErrorEnvelope.Error = coordination.Error{Code: code, Message: message}
+	e.ErrorEnvelope.Error = coordination.Error{Code: code, Message: message, Details: noDetails}
 	if details != nil {
 		raw, err := json.Marshal(details)
 		if err != nil { // details are plain structs

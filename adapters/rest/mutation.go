@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"strings"
 
 	"github.com/danielgtaylor/huma/v2"
 
@@ -29,14 +30,30 @@ func (b *JSONBody[T]) scan(maxString int) []error {
 	return scanFaults(faults)
 }
 
+// Names of the idempotency key's header.
+const (
+	headerKey      = "X-Idempotency-Key"
+	headerKeyAlias = "Idempotency-Key"
+)
+
 // Idempotency are the headers that make a request safe to repeat.
 type Idempotency struct {
 	IdempotencyKey      string `header:"X-Idempotency-Key" doc:"Makes the request safe to repeat: with the same key and body it has its effect once and is answered the same" example:"order-550e8400-start" pattern:"^[\\x21-\\x7e]{1,255}$"`
 	IdempotencyKeyAlias string `header:"Idempotency-Key" doc:"Another name of X-Idempotency-Key" pattern:"^[\\x21-\\x7e]{1,255}$"`
 }
 
-// check refuses two different keys.
-func (h *Idempotency) check() []error {
+// check refuses two different keys, and an empty one: who sends the header
+// believes that the request is safe to repeat.
+func (h *Idempotency) check(ctx huma.Context) []error {
+	var errs []error
+	ctx.EachHeader(func(name, value string) {
+		if value == "" && (strings.EqualFold(name, headerKey) || strings.EqualFold(name, headerKeyAlias)) {
+			errs = append(errs, violation("header."+name, "must not be empty"))
+		}
+	})
+	if errs != nil {
+		return errs
+	}
 	if h.IdempotencyKey != "" && h.IdempotencyKeyAlias != "" && h.IdempotencyKey != h.IdempotencyKeyAlias {
 		return []error{violation("header.Idempotency-Key", "differs from X-Idempotency-Key")}
 	}

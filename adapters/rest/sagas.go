@@ -114,8 +114,8 @@ type CompensateInput struct {
 }
 
 // Resolve finds the faults that the schema cannot express.
-func (in *CompensateInput) Resolve(huma.Context) []error {
-	errs := append(in.scan(MaxStringLength), in.check()...)
+func (in *CompensateInput) Resolve(ctx huma.Context) []error {
+	errs := append(in.scan(MaxStringLength), in.check(ctx)...)
 	return append(errs, metadataFaults(in.Body.Metadata, "body.metadata")...)
 }
 

@@ -23,8 +23,8 @@ type OrderInput struct {
 }
 
 // Resolve finds the faults that the schema cannot express.
-func (in *OrderInput) Resolve(huma.Context) []error {
-	errs := append(in.scan(MaxStringLength), in.check()...)
+func (in *OrderInput) Resolve(ctx huma.Context) []error {
+	errs := append(in.scan(MaxStringLength), in.check(ctx)...)
 	return append(errs, orderFaults(&in.Body, "body")...)
 }
 
@@ -36,8 +36,8 @@ type ReturnInput struct {
 }
 
 // Resolve finds the faults that the schema cannot express.
-func (in *ReturnInput) Resolve(huma.Context) []error {
-	errs := append(in.scan(MaxStringLength), in.check()...)
+func (in *ReturnInput) Resolve(ctx huma.Context) []error {
+	errs := append(in.scan(MaxStringLength), in.check(ctx)...)
 	return append(errs, returnFaults(&in.Body, "body")...)
 }
 
@@ -49,8 +49,8 @@ type ReplenishmentInput struct {
 }
 
 // Resolve finds the faults that the schema cannot express.
-func (in *ReplenishmentInput) Resolve(huma.Context) []error {
-	errs := append(in.scan(MaxStringLength), in.check()...)
+func (in *ReplenishmentInput) Resolve(ctx huma.Context) []error {
+	errs := append(in.scan(MaxStringLength), in.check(ctx)...)
 	return append(errs, metadataFaults(in.Body.Metadata, "body.metadata")...)
 }
 
@@ -62,8 +62,8 @@ type StartInput struct {
 }
 
 // Resolve finds the faults that the schema cannot express.
-func (in *StartInput) Resolve(huma.Context) []error {
-	errs := append(in.scan(MaxStringLength), in.check()...)
+func (in *StartInput) Resolve(ctx huma.Context) []error {
+	errs := append(in.scan(MaxStringLength), in.check(ctx)...)
 	return append(errs, metadataFaults(in.Body.Metadata, "body.metadata")...)
 }
 

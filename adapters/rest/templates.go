@@ -15,7 +15,7 @@ const (
 	// usagePeriod is what a template's usage is about.
 	usagePeriod = 30 * 24 * time.Hour
 	// usageKept is how long computed usage is good for.
-	usageKept = 5 * time.Second
+	usageKept = time.Second
 )
 
 // TemplatesOutput are all templates.

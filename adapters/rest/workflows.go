@@ -41,8 +41,8 @@ type CancelInput struct {
 }
 
 // Resolve finds the faults that the schema cannot express.
-func (in *CancelInput) Resolve(huma.Context) []error {
-	errs := append(in.scan(MaxStringLength), in.check()...)
+func (in *CancelInput) Resolve(ctx huma.Context) []error {
+	errs := append(in.scan(MaxStringLength), in.check(ctx)...)
 	return append(errs, metadataFaults(in.Body.Metadata, "body.metadata")...)
 }
 
@@ -91,8 +91,8 @@ type RetryInput struct {
 }
 
 // Resolve finds the faults that the schema cannot express.
-func (in *RetryInput) Resolve(huma.Context) []error {
-	errs := append(in.scan(MaxStringLength), in.check()...)
+func (in *RetryInput) Resolve(ctx huma.Context) []error {
+	errs := append(in.scan(MaxStringLength), in.check(ctx)...)
 	return append(errs, metadataFaults(in.Body.Metadata, "body.metadata")...)
 }
 
