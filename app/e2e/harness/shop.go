@@ -138,3 +138,6 @@ func (l Ledger) OrderFault(workflowID string, completed bool) string {
 	}
 	return ""
 }
+
+// Dir is where the ledgers are.
+func (s *Shop) Dir() string { return s.dir }
