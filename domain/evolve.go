@@ -254,7 +254,8 @@ func (s *State) applyResume(e Event) {
 		case newRun && fresh[i]:
 			*st = StepState{Status: StepPending, Run: s.Run, Key: 1}
 		case r.Reset:
-			*st = StepState{Status: StepPending, Run: st.Run, Key: st.Key, Doubt: st.MayHaveEffect(), Attempt: st.Attempt}
+			doubt := st.MayHaveEffect() && (st.Status != StepRetrying || st.Doubt || st.Late) // RETRYING without doubt: not done so far
+			*st = StepState{Status: StepPending, Run: st.Run, Key: st.Key, Doubt: doubt, Attempt: st.Attempt}
 		default:
 			s.renew(st, e.At)
 		}
