@@ -179,7 +179,7 @@ func ParseTemplate(data []byte) (*Template, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(t); err != nil {
-		return nil, &TemplateError{Template: t.ID, Faults: []string{err.Error()}}
+		return nil, &TemplateError{Template: t.ID, Faults: decodingFaults(data, err)}
 	}
 	if err := t.Compile(); err != nil {
 		return nil, err

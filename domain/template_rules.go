@@ -22,8 +22,8 @@ const (
 var (
 	stepName    = regexp.MustCompile(`^[A-Z][A-Z0-9_]{0,63}$`)
 	serviceName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
-	actionName  = regexp.MustCompile(`^[a-z][a-z0-9_]{0,63}$`)
-	templateID  = regexp.MustCompile(`^tmpl-[a-z0-9][a-z0-9.-]{0,120}$`)
+	actionName  = regexp.MustCompile(`^[a-z][A-Za-z0-9_-]{0,63}$`)
+	templateID  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 	memberName  = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,63}$`)
 )
 

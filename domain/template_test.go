@@ -26,7 +26,7 @@ func TestTemplateFaults(t *testing.T) {
 	for _, c := range []struct{ name, old, new, fault string }{
 		{"not JSON", `{"templateId"`, `{templateId`, "invalid character"},
 		{"an unknown member", `"version":"1"`, `"version":"1","colour":"red"`, "colour"},
-		{"an ID of another form", `"tmpl-x"`, `"x"`, "templateId:"},
+		{"an ID of another form", `"tmpl-x"`, `"x y"`, "templateId:"},
 		{"a type in lower case", `"type":"X"`, `"type":"x"`, "type:"},
 		{"no version", `"version":"1"`, `"version":""`, "version:"},
 		{"no name", `"name":"X"`, `"name":""`, "name:"},
@@ -41,7 +41,7 @@ func TestTemplateFaults(t *testing.T) {
 		{"an unknown policy for rejections", `"onExhausted":"PARK"`, `"onExhausted":"PARK","onRejected":"WAIT"`, "steps.B.onRejected:"},
 		{"parkFor without PARK", `"onExhausted":"PARK"`, `"onExhausted":"COMPENSATE"`, "steps.B.parkFor:"},
 		{"a service in upper case", `"service":"s","action":"c"`, `"service":"S","action":"c"`, "steps.C.service:"},
-		{"an action with a dash", `"action":"c"`, `"action":"c-d"`, "steps.C.action:"},
+		{"an action with a slash", `"action":"c"`, `"action":"c/d"`, "steps.C.action:"},
 		{"a step's short timeout", `"action":"c"`, `"action":"c","timeout":"PT0.001S"`, "steps.C.timeout:"},
 		{"a step's long description", `"action":"c"`, `"action":"c","description":"` + long + `"`, "steps.C.description:"},
 		{"too many attempts", `"maxAttempts":2`, `"maxAttempts":101`, "steps.A.retryPolicy.maxAttempts:"},
@@ -81,7 +81,7 @@ func TestTemplateFaults(t *testing.T) {
 
 func TestAllTemplateFaultsAtOnce(t *testing.T) {
 	t.Parallel()
-	_, err := ParseTemplate([]byte(strings.NewReplacer(`"tmpl-x"`, `"x"`, `"kind":"pivot"`, `"kind":"turn"`, `"compensates":"A"`, `"compensates":"Z"`).Replace(validTemplate)))
+	_, err := ParseTemplate([]byte(strings.NewReplacer(`"tmpl-x"`, `"x y"`, `"kind":"pivot"`, `"kind":"turn"`, `"compensates":"A"`, `"compensates":"Z"`).Replace(validTemplate)))
 	var faults *TemplateError
 	if !errors.As(err, &faults) || len(faults.Faults) < 3 {
 		t.Errorf("got %v", err)

@@ -16,6 +16,9 @@ import (
 // of the template.
 const usageMember = "usage"
 
+// versionMember is a text that looks like a number.
+const versionMember = "version"
+
 var (
 	errNotObject = errors.New("not one template: want a mapping at the top, and nothing after it")
 	errDepth     = fmt.Errorf("nested more than %d levels deep", MaxDepth)
@@ -70,6 +73,10 @@ func writeMapping(out *bytes.Buffer, n *yaml.Node, depth int) error {
 			continue
 		}
 		writeName(out, key.Value)
+		if tag := value.ShortTag(); depth == 1 && key.Value == versionMember && (tag == "!!int" || tag == "!!float") {
+			writeString(out, value.Value) // 1.10 is a version, whatever YAML takes it for
+			continue
+		}
 		if err := writeNode(out, value, depth+1); err != nil {
 			return err
 		}

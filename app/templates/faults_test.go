@@ -24,7 +24,7 @@ func TestLoadDirNamesFaults(t *testing.T) {
 		"octal":                {"a.yaml", strings.Replace(shipment, "1.50", "0o17", 1), "as JSON does"},
 		"not a number":         {"a.yaml", strings.Replace(shipment, "1.50", ".nan", 1), "as JSON does"},
 		"binary":               {"a.yaml", strings.Replace(shipment, "1.50", "!!binary aGk=", 1), "!!binary"},
-		"version as number":    {"a.yaml", strings.Replace(shipment, `"1.0"`, "1.0", 1), "version"},
+		"version as list":      {"a.yaml", strings.Replace(shipment, `"1.0"`, "[1, 0]", 1), "version"},
 		"too deep":             {"a.yaml", strings.Replace(shipment, "1.50", strings.Repeat("[", templates.MaxDepth)+strings.Repeat("]", templates.MaxDepth), 1), "levels deep"},
 		"too large":            {"a.yaml", shipment + strings.Repeat("#", templates.MaxFileBytes), "larger than"},
 		"rule of a template":   {"a.yaml", strings.Replace(shipment, "action: ship", "action: SHIP", 1), "steps.SHIP.action"},
@@ -46,6 +46,18 @@ func TestLoadDirNamesFaults(t *testing.T) {
 				t.Errorf("error %v, want one with %q and %q", err, test.file, test.want)
 			}
 		})
+	}
+}
+
+func TestAVersionNeedsNoQuotes(t *testing.T) {
+	t.Parallel()
+	for _, version := range []string{"2", "1.10", `"1.10"`} {
+		dir := t.TempDir()
+		write(t, dir, "a.yaml", strings.Replace(shipment, `"1.0"`, version, 1))
+		loaded, err := templates.LoadDir(dir)
+		if err != nil || len(loaded) != 1 || loaded[0].Version != strings.Trim(version, `"`) {
+			t.Errorf("%s: %v, %v", version, loaded, err)
+		}
 	}
 }
 
