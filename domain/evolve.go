@@ -34,6 +34,9 @@ func (s *State) apply(e Event) {
 		s.applyCancel(e)
 	case CompensateRequested:
 		s.LastRequest = e.Compensate.RequestID
+		if s.Saga == SagaCompensationFailed {
+			s.aimAtCancelled()
+		}
 	case CompensationStarted:
 		s.applyCompensation(e)
 	case Compensated:
@@ -184,6 +187,11 @@ func (s *State) applyCancel(e Event) {
 		c.At = s.Cancel.At
 	}
 	s.Cancel, s.LastRequest = &c, c.RequestID
+	s.aimAtCancelled()
+}
+
+// aimAtCancelled makes CANCELLED the end of a compensation that was decided.
+func (s *State) aimAtCancelled() {
 	if s.Compensation != nil {
 		comp := *s.Compensation
 		comp.Goal = Cancelled

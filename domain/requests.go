@@ -101,7 +101,7 @@ func (d *decider) compensate(c CompensateRequest) error {
 	case d.s.Status == Failed || d.s.Status == Cancelled:
 		return &StateError{Status: d.s.Status, Reason: "ALREADY_COMPENSATED", Message: "the saga was compensated already"}
 	case d.s.Saga == SagaCompensationFailed:
-		return &StateError{Status: d.s.Status, Reason: "COMPENSATION_FAILED", ResumesFrom: d.s.ResumesFrom(), Message: "the compensation is parked; retry the workflow to resume it"}
+		return d.compensateAgain(c)
 	case d.s.Saga == SagaCompensating || d.s.Saga == SagaCompensated:
 		if c.Force && d.s.forwardInFlight() {
 			d.emit(Event{Type: CompensateRequested, Reason: c.Reason, Compensate: &c})
@@ -119,13 +119,22 @@ func (d *decider) compensate(c CompensateRequest) error {
 	return nil
 }
 
+// compensateAgain resumes a compensation that was parked, towards CANCELLED.
+// What it undoes was decided when it began.
+func (d *decider) compensateAgain(c CompensateRequest) error {
+	if _, err := d.s.scopeOf(c.FromStep, true); err != nil {
+		return err
+	}
+	d.emit(Event{Type: CompensateRequested, Step: c.FromStep, Reason: c.Reason, Compensate: &c})
+	d.emit(Event{Type: WorkflowResumed, Step: d.s.Parked.Step, Resume: &ResumeEvent{RequestID: c.RequestID, Run: d.s.Run}})
+	d.proceed()
+	return nil
+}
+
 // AllowedActions are what a person may do with a parked workflow.
 func (s *State) AllowedActions() []string {
 	if s.Parked == nil {
 		return nil
-	}
-	if s.Saga == SagaCompensationFailed {
-		return []string{"RETRY", "CANCEL"}
 	}
 	return []string{"RETRY", "CANCEL", "COMPENSATE"}
 }

@@ -304,19 +304,34 @@ func TestParkedWorkflowSaysWhatMayBeDone(t *testing.T) {
 	status := into[coordination.WorkflowStatus](s.get(t, "/workflows/"+id+"/status").is(200))
 	p := status.Parked
 	if status.Status != "PARKED" || status.Saga.State != "COMPENSATION_FAILED" || p == nil || p.Reason != "COMPENSATION_EXHAUSTED" ||
-		p.Step != "RELEASE_INVENTORY" || p.LastError.Code != "STUCK" || !p.Until.IsZero() || len(p.AllowedActions) != 2 {
+		p.Step != "RELEASE_INVENTORY" || p.LastError.Code != "STUCK" || !p.Until.IsZero() || len(p.AllowedActions) != 3 {
 		t.Fatalf("status %s, parked %+v", status.Status, p)
 	}
 	saga := into[coordination.Saga](s.get(t, "/sagas/"+status.Saga.SagaID).is(200))
 	if saga.Parked == nil || saga.CurrentStep != "RELEASE_INVENTORY" || len(saga.CompensationState.Pending) != 2 || saga.Version != status.Saga.Version {
 		t.Errorf("the saga is %+v", saga)
 	}
-	if d := stateDetails(t, s.post(t, "/sagas/"+saga.SagaID+"/compensate", `{"reason":"R"}`)); d.Reason != "COMPENSATION_FAILED" || d.ResumesFrom != "RELEASE_INVENTORY" {
-		t.Errorf("details are %+v", d)
+	preview := into[coordination.CompensationPreview](s.post(t, "/sagas/"+saga.SagaID+"/compensate?dryRun=true", `{"reason":"R"}`).is(200))
+	if preview.State != "COMPENSATION_FAILED" || len(preview.CompensationSteps) == 0 {
+		t.Errorf("the preview is %+v", preview)
 	}
 	retried := into[coordination.RetryResponse](s.post(t, "/workflows/"+id+"/retry", "").is(200)) // every member is optional
 	if retried.CurrentStep != "RELEASE_INVENTORY" || retried.RetryAttempt != 2 || retried.Status != "COMPENSATING" {
 		t.Errorf("the retry is %+v", retried)
+	}
+}
+
+func TestAParkedCompensationIsResumedByCompensating(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	id := parkedInUndo(t, s)
+	saga := s.state(id).SagaID
+	got := into[coordination.CompensateResponse](s.post(t, "/sagas/"+saga+"/compensate", `{"reason":"R"}`).is(202))
+	if got.State != "COMPENSATING" || got.CompensationID == "" {
+		t.Errorf("answered %+v", got)
+	}
+	if state := s.state(id); state.Parked != nil || state.Compensation.Goal != domain.Cancelled {
+		t.Errorf("the workflow is %s, towards %s", state.Status, state.Compensation.Goal)
 	}
 }
 
