@@ -20,6 +20,7 @@ func TestParked(t *testing.T) {
 		"cancel":                                     parkedCancel,
 		"reset starts from the first step":           parkedReset,
 		"a compensation that is retried":             parkedCompensation,
+		"a parked compensation is compensated":       compensateAgain,
 		"a contract error parks at once":             parkedContract,
 		"a failed order is retried in another run":   failedRetry,
 		"a rejected step is compensated, not parked": rejected,
@@ -57,10 +58,8 @@ func parked(t *testing.T, client *coordination.Client, workflowID string, reason
 	if got.Status != coordination.StatusParked || got.Parked == nil || got.Parked.Reason != reason || got.Parked.Step != step {
 		t.Fatalf("the workflow is %s: %+v; want PARKED, %s at %s", got.Status, got.Parked, reason, step)
 	}
-	allowed := slices.Clone(got.Parked.AllowedActions)
-	slices.Sort(allowed)
-	slices.Sort(actions)
-	if !slices.Equal(allowed, actions) {
+	allowed := slices.Sorted(slices.Values(got.Parked.AllowedActions))
+	if !slices.Equal(allowed, slices.Sorted(slices.Values(actions))) {
 		t.Errorf("allowed are %v, want %v", allowed, actions)
 	}
 }
@@ -123,7 +122,7 @@ func parkedReset(t *testing.T, client *coordination.Client) {
 
 func parkedCompensation(t *testing.T, client *coordination.Client) {
 	id := quick(t, client, map[string]string{"SHIP": "REJECTED:NO_CARRIER", "VOID": "RETRY:3"}).WorkflowID
-	parked(t, client, id, coordination.ParkCompensationExhausted, "VOID", coordination.ActionRetry, coordination.ActionCancel)
+	parked(t, client, id, coordination.ParkCompensationExhausted, "VOID", anyAction...)
 	got := wait(t, client, id)
 	is(t, got, coordination.StatusParked, coordination.SagaCompensationFailed)
 	harness.Eventually(t, endTimeout, "health to count a stuck workflow", func() (string, bool) {
@@ -135,6 +134,17 @@ func parkedCompensation(t *testing.T, client *coordination.Client) {
 	})
 	resume(t, client, id, coordination.RetryRequest{}, 2, "VOID")
 	is(t, wait(t, client, id), coordination.StatusFailed, coordination.SagaCompensated, "VOID", "RELEASE")
+}
+
+// compensateAgain resumes an undo that was given up by asking for it anew, which
+// makes a failed order a cancelled one.
+func compensateAgain(t *testing.T, client *coordination.Client) {
+	started := quick(t, client, map[string]string{"SHIP": "REJECTED:NO_CARRIER", "VOID": "RETRY:3"})
+	parked(t, client, started.WorkflowID, coordination.ParkCompensationExhausted, "VOID", anyAction...)
+	if _, err := client.Sagas.Compensate(t.Context(), started.Saga.SagaID, coordination.CompensateRequest{Reason: "MANUAL_INTERVENTION"}); err != nil {
+		t.Fatal(err)
+	}
+	is(t, wait(t, client, started.WorkflowID), coordination.StatusCancelled, coordination.SagaCompensated, "VOID", "RELEASE")
 }
 
 func parkedContract(t *testing.T, client *coordination.Client) {
