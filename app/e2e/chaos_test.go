@@ -36,7 +36,7 @@ func TestChaosTwoReplicas(t *testing.T) {
 
 func kill(t *testing.T, orders, kills int, store string, replicas int) {
 	shop := harness.OpenShop(t)
-	all := serveAll(t, replicas, harness.Options{Store: store, Participants: shop.File})
+	all := serveAll(t, replicas, harness.Options{Store: store, Participants: shop.File, Lease: harness.ShortLease})
 	l := startLoad(t, shop, orders, all...)
 	choice := random(t, 2)
 	for i := range kills {
@@ -74,7 +74,7 @@ func TestStoppedReplica(t *testing.T) {
 	t.Parallel()
 	orders, stops := size(60, 400), size(2, 20)
 	shop := harness.OpenShop(t)
-	all := serveAll(t, 2, harness.Options{Store: pgtest.Empty(t), Participants: shop.File})
+	all := serveAll(t, 2, harness.Options{Store: pgtest.Empty(t), Participants: shop.File, Lease: harness.ShortLease})
 	l := startLoad(t, shop, orders, all...)
 	choice := random(t, 3)
 	for i := range stops {
@@ -84,7 +84,7 @@ func TestStoppedReplica(t *testing.T) {
 		stopped := time.Now()
 		victim.Pause()
 		l.acknowledged((i+1)*orders/(stops+2) + 2)
-		time.Sleep(time.Until(stopped.Add(3 * harness.Lease))) // past the lease is what this is about
+		time.Sleep(time.Until(stopped.Add(3 * harness.ShortLease))) // past the lease is what this is about
 		victim.Continue()
 		victim.AwaitReady(t)
 	}
@@ -114,7 +114,7 @@ func TestTerminatedProcess(t *testing.T) {
 func terminate(t *testing.T, store string, replicas int, restart bool) {
 	orders := size(60, 500)
 	shop := harness.OpenShop(t)
-	all := serveAll(t, replicas, harness.Options{Store: store, Participants: shop.File, Drain: drainTimeout})
+	all := serveAll(t, replicas, harness.Options{Store: store, Participants: shop.File, Lease: harness.ShortLease, Drain: drainTimeout})
 	l := startLoad(t, shop, orders, all...)
 	l.acknowledged(orders / 3)
 	victim := all[0]

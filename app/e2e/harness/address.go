@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync"
 	"testing"
 )
 
@@ -16,18 +17,37 @@ const (
 	portAttempts = 200
 )
 
+// ports hands out ports, each once until all have been: tests that run at the
+// same time must not find the same port free. It begins anywhere, for the sake
+// of other test processes.
+var ports = struct {
+	sync.Mutex
+	next int
+}{next: firstPort + rand.IntN(endPort-firstPort)}
+
 // Addresses returns n addresses of this machine with consecutive ports that
 // are free now.
 func Addresses(tb testing.TB, n int) []string {
 	tb.Helper()
 	for range portAttempts {
-		first := firstPort + rand.IntN(endPort-firstPort-n)
-		if list, ok := free(first, n); ok {
+		if list, ok := free(take(n), n); ok {
 			return list
 		}
 	}
 	tb.Fatalf("found no %d free ports", n)
 	return nil
+}
+
+// take returns the first of n ports that nobody in this process has.
+func take(n int) int {
+	ports.Lock()
+	defer ports.Unlock()
+	if ports.next+n > endPort {
+		ports.next = firstPort
+	}
+	first := ports.next
+	ports.next += n
+	return first
 }
 
 func free(first, n int) ([]string, bool) {
