@@ -118,6 +118,7 @@ func (t *Template) orderFaults(f *faultList) {
 		f.check(t.Steps[i].Kind != Retriable || pivotBefore, "steps.%s.kind: a retriable step needs a pivot before it", t.Steps[i].Name)
 		f.check(t.Steps[i].Kind != Pivot || !pivotBefore, "steps.%s.kind: a second pivot after a pivot", t.Steps[i].Name)
 		f.check(t.Steps[i].Kind != Pivot || t.Steps[i].OnExhausted != PolicyContinue, "steps.%s.onExhausted: a pivot cannot be passed over", t.Steps[i].Name)
+		f.check(t.Steps[i].Kind != Pivot || t.Steps[i].OnRejected != PolicyContinue, "steps.%s.onRejected: a pivot cannot be passed over", t.Steps[i].Name)
 	}
 }
 

@@ -56,6 +56,7 @@ func TestTemplateFaults(t *testing.T) {
 		{"retriable before the pivot", `"after":["B"]`, `"after":["A"]`, "steps.C.kind:"},
 		{"a second pivot", `"kind":"retriable"`, `"kind":"pivot"`, "steps.C.kind: a second pivot"},
 		{"a pivot that is passed over", `"onExhausted":"PARK","parkFor":"PT5M"`, `"onExhausted":"CONTINUE"`, "steps.B.onExhausted:"},
+		{"a pivot that is passed over when refused", `"onExhausted":"PARK"`, `"onExhausted":"PARK","onRejected":"CONTINUE"`, "steps.B.onRejected:"},
 		{"an undo of nothing", `"compensates":"A"`, `"compensates":"Z"`, `compensationSteps.UNDO_A.compensates: "Z"`},
 		{"two undos of one step", `{"name":"TELL",`, `{"name":"TELL","compensates":"A",`, "compensationSteps.TELL.compensates:"},
 		{"an undo named like a step", `"name":"UNDO_A"`, `"name":"B"`, "compensationSteps.B: name is used twice"},
