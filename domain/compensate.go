@@ -27,6 +27,9 @@ func (d *decider) applicable(c int) bool {
 		return false
 	}
 	cond := d.s.Template.Compensations[c].Condition
+	if cond.IsZero() || cond.IsLabel() { // nothing that a look-up could refute
+		return true
+	}
 	return cond.Eval(lookup(d.s.Input, d.s.Context())) != False
 }
 

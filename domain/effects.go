@@ -46,16 +46,16 @@ func Effects(s State, since int) []Dispatch {
 	for i := range s.Steps {
 		if st := &s.Steps[i]; st.Status == StepInProgress && !st.Accepted && st.SentSeq > since {
 			def := &s.Template.Steps[i]
-			out = append(out, s.dispatch(st, def.Name, def.Service, def.Action, def.Parameters))
+			id := CommandID(s.SagaID, st.Run, def.Name, false, st.Key)
+			out = append(out, s.dispatch(st, id, def.Name, def.Service, def.Action, def.Parameters))
 		}
 	}
 	for c := range s.Undos {
 		if st := &s.Undos[c]; st.Status == StepInProgress && !st.Accepted && st.SentSeq > since {
 			def := &s.Template.Compensations[c]
-			e := s.dispatch(st, def.Name, def.Service, def.Action, def.Parameters)
+			id := CommandID(s.SagaID, st.Run, def.Name, true, st.Key)
+			e := s.dispatch(st, id, def.Name, def.Service, def.Action, def.Parameters)
 			e.Undo = true
-			e.CommandID = CommandID(s.SagaID, st.Run, def.Name, true, st.Key)
-			e.Token = CallbackToken(s.Secret, s.WorkflowID, e.CommandID)
 			e.Forward = s.forwardRef(s.Template.graph.stepOf[c])
 			out = append(out, e)
 		}
@@ -76,7 +76,7 @@ func (s *State) Unanswered() bool {
 	return false
 }
 
-func (s *State) dispatch(st *StepState, name, service, action string, p Parameters) Dispatch {
+func (s *State) dispatch(st *StepState, id, name, service, action string, p Parameters) Dispatch {
 	context := s.contextAt(st.FirstSeq)
 	parameters, _ := p.Resolve(lookup(s.Input, context))
 	raw, err := json.Marshal(context)
@@ -85,8 +85,7 @@ func (s *State) dispatch(st *StepState, name, service, action string, p Paramete
 	}
 	e := Dispatch{WorkflowID: s.WorkflowID, SagaID: s.SagaID, WorkflowType: s.Template.Type, Service: service, Step: name,
 		Action: action, Attempt: st.Attempt, Deadline: st.Deadline, Parameters: parameters, Context: raw}
-	e.CommandID = CommandID(s.SagaID, st.Run, name, false, st.Key)
-	e.Token = CallbackToken(s.Secret, s.WorkflowID, e.CommandID)
+	e.CommandID, e.Token = id, CallbackToken(s.Secret, s.WorkflowID, id)
 	e.Simulate = s.simulate
 	return e
 }
