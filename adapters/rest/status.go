@@ -133,7 +133,8 @@ func statusStep(s *domain.State, i int) coordination.Step {
 	}
 	step.Attributes = def.Attributes
 	if !st.CompletedAt.IsZero() && !st.StartedAt.IsZero() {
-		step.Duration = coordination.Duration(step.CompletedAt.Sub(step.StartedAt.Time))
+		took := coordination.Duration(st.CompletedAt.Sub(st.StartedAt))
+		step.Duration = &took // shown even if it is none
 	}
 	if st.InFlight() {
 		step.EstimatedCompletion = coordination.At(st.StartedAt.Add(time.Duration(def.EstimatedDuration)))

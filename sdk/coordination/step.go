@@ -21,7 +21,7 @@ type Step struct {
 	Description         string          `json:"description,omitempty" doc:"What it does" example:"Reserving inventory for order items"`
 	StartedAt           Time            `json:"startedAt,omitzero" doc:"When it was first sent" example:"2024-01-15T10:00:00Z"`
 	CompletedAt         Time            `json:"completedAt,omitzero" doc:"When it settled" example:"2024-01-15T10:00:05Z"`
-	Duration            Duration        `json:"duration,omitempty" doc:"From startedAt to completedAt" example:"PT5S"`
+	Duration            *Duration       `json:"duration,omitempty" doc:"From startedAt to completedAt" example:"PT5S"`
 	EstimatedDuration   Duration        `json:"estimatedDuration,omitempty" doc:"How long it should take" example:"PT30S"`
 	EstimatedCompletion Time            `json:"estimatedCompletion,omitzero" doc:"When it should be done" example:"2024-01-15T10:00:36Z"`
 	Attempts            int             `json:"attempts,omitempty" doc:"How often it was sent" example:"1"`
