@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/firstviscount/platform-coordination/adapters/postgres/limit"
+	"github.com/firstviscount/platform-coordination/app/engine"
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
@@ -36,14 +38,21 @@ func measureLimit(ctx context.Context, srv *server, rec *recording, o options) (
 	return r.PerSecond(), nil
 }
 
-// again is the recording with new IDs: the same rows, the same bytes.
+// again is the recording with new IDs, at a time of its own: the same rows, the
+// same number of bytes.
 func (r *recording) again() []ports.Change {
 	old := r.changes[0].Row
+	shift := time.Since(old.StartedAt).Truncate(engine.Resolution)
 	fresh := uuid.Must(uuid.NewV7()).String()
 	id, key := "wf-"+fresh, "ord-"+fresh
 	list := make([]ports.Change, len(r.changes))
 	for i, c := range r.changes {
 		c.Row.WorkflowID, c.Row.SagaID, c.Row.BusinessKey = id, "saga-"+fresh, key
+		for _, at := range []*time.Time{&c.Row.StartedAt, &c.Row.UpdatedAt, &c.Row.EndedAt, &c.Row.WakeAt} {
+			if !at.IsZero() {
+				*at = at.Add(shift)
+			}
+		}
 		c.Row.Metadata = bytes.ReplaceAll(c.Row.Metadata, []byte(old.BusinessKey), []byte(key))
 		c.Events = bytes.ReplaceAll(c.Events, []byte(old.BusinessKey), []byte(key))
 		list[i] = c
