@@ -33,6 +33,7 @@ type request struct {
 	tries    int
 	done     bool
 	first    *receipt // the first acknowledgement
+	firstAt  time.Duration
 }
 
 // receipt is what a caller is told.
@@ -54,7 +55,7 @@ func (s *simulation) ask(q *request) {
 		return
 	}
 	q.tries++
-	try := q.tries
+	try, asked := q.tries, s.now
 	again := func() {
 		if !q.done && q.tries == try {
 			s.ask(q)
@@ -70,21 +71,21 @@ func (s *simulation) ask(q *request) {
 		r.after(0, func() {
 			q.perform(r, func(rc receipt) {
 				if r.lives() {
-					s.after(s.within(5*time.Millisecond), func() { s.told(q, rc, again) })
+					s.after(s.within(5*time.Millisecond), func() { s.told(q, rc, asked, again) })
 				}
 			})
 		})
 	})
 }
 
-// told is an answer reaching the caller.
-func (s *simulation) told(q *request, rc receipt, again func()) {
+// told is an answer, to what was asked at a time, reaching the caller.
+func (s *simulation) told(q *request, rc receipt, asked time.Duration, again func()) {
 	if rc.err != nil && transient(rc.err) {
 		s.after(s.between(callerPause/5, callerPause), again)
 		return
 	}
 	s.trace.add(s.now, rc.workflow, "the caller of", q.name, "is told", fmt.Sprint(rc.err), strconv.Itoa(rc.state.Version))
-	s.oracle.acknowledged(q, &rc)
+	s.oracle.acknowledged(q, &rc, asked)
 	if q.done {
 		return
 	}

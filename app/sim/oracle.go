@@ -204,13 +204,15 @@ func (o *oracle) forwardRef(st *story, d *domain.Dispatch, f *domain.ForwardRef)
 	}
 }
 
-// acknowledged checks what a caller is told (I1, K7).
-func (o *oracle) acknowledged(q *request, rc *receipt) {
+// acknowledged checks what a caller is told (I1, K7). Of two requests under way
+// at once with one key, one may be refused although the other then succeeds;
+// one that was made after the success was known may not.
+func (o *oracle) acknowledged(q *request, rc *receipt, asked time.Duration) {
 	if q.key == nil && (errors.Is(rc.err, domain.ErrOtherAnswer) || errors.Is(rc.err, domain.ErrNotWaiting) || errors.Is(rc.err, ports.ErrUnknownToken)) {
 		return
 	}
 	if rc.err != nil {
-		if q.first != nil && q.key != nil {
+		if q.first != nil && q.key != nil && asked > q.firstAt {
 			o.sim.broken("K7", rc.workflow, "%s was acknowledged before and is now refused: %v", q.name, rc.err)
 		}
 		return
@@ -222,7 +224,7 @@ func (o *oracle) acknowledged(q *request, rc *receipt) {
 	}
 	switch {
 	case q.first == nil:
-		q.first = rc
+		q.first, q.firstAt = rc, o.sim.now
 	case q.key != nil && (q.first.workflow != rc.workflow || q.first.state.Version != rc.state.Version):
 		o.sim.broken("K7", rc.workflow, "%s was acknowledged with %s version %d before and now with version %d",
 			q.name, q.first.workflow, q.first.state.Version, rc.state.Version)
