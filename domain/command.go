@@ -33,6 +33,7 @@ type Start struct {
 	Priority    string
 	Input       json.RawMessage // a JSON object
 	Secret      []byte          // 16 random bytes, for callback tokens
+	Trace       Trace
 }
 
 // Answer is a participant's answer to a command, or what the transport made

@@ -76,7 +76,7 @@ func (d *decider) start(c Start) {
 	context, _ := t.Context.Resolve(look)
 	metadata, _ := t.Metadata.Resolve(look)
 	e := StartEvent{SagaID: c.SagaID, BusinessKey: c.BusinessKey, CustomerID: c.CustomerID, Priority: c.Priority,
-		Input: c.Input, Context: context, Metadata: metadata, Secret: c.Secret}
+		Input: c.Input, Context: context, Metadata: metadata, Secret: c.Secret, Trace: c.Trace}
 	if t.Timeout > 0 {
 		e.Deadline = d.moment.Now.Add(time.Duration(t.Timeout))
 	}
@@ -156,6 +156,10 @@ func (d *decider) answer(a Answer) error {
 	t, err := d.find(a.CommandID)
 	if err != nil {
 		return err
+	}
+	if a.Error != nil { // it is shown to everybody who sees the workflow
+		shown := StepError{Code: a.Error.Code, Message: d.s.Redactor().Text(a.Error.Message)}
+		a.Error = &shown
 	}
 	if !t.st.InFlight() {
 		return d.lateAnswer(t, a)

@@ -18,12 +18,15 @@ type Dispatch struct {
 	Action       string
 	Undo         bool
 	Attempt      int
+	FirstAttempt int // of the budget that Attempt is in; a person's retry begins another
 	Deadline     time.Time
 	Parameters   json.RawMessage
 	Context      json.RawMessage
 	Token        string          // for callbacks; authorises answering this one command
 	Forward      *ForwardRef     // of an undo
 	Simulate     json.RawMessage // input.metadata.simulate; only simulated participants look at it
+	Repeats      int             // how often whoever sends it has sent this attempt before
+	Trace        Trace           // of the workflow
 }
 
 // ForwardRef tells an undo of the command it undoes.
@@ -86,7 +89,7 @@ func (s *State) dispatch(st *StepState, id, name, service, action string, p Para
 	e := Dispatch{WorkflowID: s.WorkflowID, SagaID: s.SagaID, WorkflowType: s.Template.Type, Service: service, Step: name,
 		Action: action, Attempt: st.Attempt, Deadline: st.Deadline, Parameters: parameters, Context: raw}
 	e.CommandID, e.Token = id, CallbackToken(s.Secret, s.WorkflowID, id)
-	e.Simulate = s.simulate
+	e.FirstAttempt, e.Simulate, e.Trace = st.FirstAttempt(), s.simulate, s.Trace
 	return e
 }
 

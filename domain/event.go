@@ -48,7 +48,7 @@ func (e EventType) Terminal() bool {
 // Outcome is what an answer, or the lack of one, says about a command.
 type Outcome string
 
-// The outcomes of a command. The last two are ours: a participant never sends them.
+// The outcomes of a command. The last three are ours: a participant never sends them.
 const (
 	Succeeded     Outcome = "SUCCEEDED"
 	Accepted      Outcome = "ACCEPTED"
@@ -57,6 +57,7 @@ const (
 	Unknown       Outcome = "UNKNOWN"        // may have happened
 	ContractError Outcome = "CONTRACT_ERROR" // the wiring is wrong; may have happened
 	Deferred      Outcome = "DEFERRED"       // not sent at all
+	Sent          Outcome = "SENT"           // on its way, nothing is known yet; no answer, so nothing is decided on it
 )
 
 // Event is one thing that happened to a workflow. One struct for all types
@@ -92,9 +93,19 @@ type StartEvent struct {
 	Context     json.RawMessage `json:"ctx,omitempty"`
 	Metadata    json.RawMessage `json:"meta,omitempty"`
 	Secret      []byte          `json:"sec"`
+	Trace       Trace           `json:"trace,omitzero"`
 	Deadline    time.Time       `json:"dl,omitzero"`
 	// First holds the steps that start with the workflow and their deadlines.
 	First []FirstStep `json:"first,omitempty"`
+}
+
+// Trace is the W3C trace context (https://www.w3.org/TR/trace-context/) of the
+// request that started a workflow, zero if it had none. No rule looks at it. It
+// is in the log so that every replica, as long as the workflow lives, goes on in
+// the same trace.
+type Trace struct {
+	Parent string `json:"p,omitempty"` // the header traceparent
+	State  string `json:"s,omitempty"` // the header tracestate
 }
 
 // FirstStep is a step that starts with its workflow.

@@ -92,7 +92,7 @@ func (s *State) derive() {
 func (s *State) applyStart(e Event) {
 	st := e.Start
 	s.SagaID, s.BusinessKey, s.CustomerID, s.Priority = st.SagaID, st.BusinessKey, st.CustomerID, st.Priority
-	s.Input, s.Metadata, s.Secret, s.Deadline = st.Input, st.Metadata, st.Secret, st.Deadline
+	s.Input, s.Metadata, s.Secret, s.Trace, s.Deadline = st.Input, st.Metadata, st.Secret, st.Trace, st.Deadline
 	s.base = members(st.Context)
 	s.simulate, _ = LookupPath(st.Input, []string{"metadata", "simulate"})
 	s.StartedAt, s.Saga, s.Run = e.At, SagaActive, 1

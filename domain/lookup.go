@@ -207,7 +207,7 @@ func (p *parameterParser) value(raw []byte, at string, depth int) (parameterValu
 
 func (p *parameterParser) object(raw []byte, at string, depth int) (parameterValue, error) {
 	object, literal := objectValue{}, true
-	for key, text := range objectMembers(raw) {
+	for key, text := range Members(raw) {
 		name, _ := unquote(key)
 		at := at + "." + name
 		if strings.Contains(name, "{{") {

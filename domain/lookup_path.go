@@ -42,7 +42,7 @@ func child(value []byte, name string) ([]byte, bool) {
 }
 
 func memberNamed(object []byte, name string) (found []byte, ok bool) {
-	for key, value := range objectMembers(object) {
+	for key, value := range Members(object) {
 		if keyIs(key, name) {
 			found, ok = value, true
 		}
@@ -70,9 +70,10 @@ func isIndex(text string) bool {
 	return digits != "" && rest == "" && len(digits) <= maxIndexDigits && (digits[0] != '0' || len(digits) == 1)
 }
 
-// objectMembers walks the members of a JSON object in their order. The keys are
-// raw: JSON strings with their quotes. It ends early where the text is not JSON.
-func objectMembers(object []byte) iter.Seq2[[]byte, []byte] {
+// Members walks the members of a JSON object in their order. Keys and values are
+// raw: parts of the text, keys with their quotes. It ends early where the text
+// is not JSON.
+func Members(object []byte) iter.Seq2[[]byte, []byte] {
 	return func(yield func(key, value []byte) bool) {
 		at := skipSpace(object, 1)
 		for at < len(object) && object[at] == '"' {

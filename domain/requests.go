@@ -11,7 +11,7 @@ func (d *decider) cancel(c CancelRequest) error {
 	case d.s.Saga == SagaActive && d.s.PastPivot() && !c.Force:
 		return &StateError{Status: d.s.Status, Reason: "PAST_PIVOT", Message: "the workflow has passed its point of no return; cancel with force to undo it all the same"}
 	}
-	c.At = d.moment.Now
+	c.At, c.Reason = d.moment.Now, d.s.Redactor().Text(c.Reason)
 	d.emit(Event{Type: CancelRequested, Reason: c.Reason, Cancel: &c})
 	switch {
 	case d.s.Saga == SagaActive:
@@ -97,6 +97,7 @@ func (d *decider) compensate(c CompensateRequest) error {
 	if c.RequestID != "" && c.RequestID == d.s.LastRequest {
 		return nil
 	}
+	c.Reason = d.s.Redactor().Text(c.Reason)
 	switch {
 	case d.s.Status == Failed || d.s.Status == Cancelled:
 		return &StateError{Status: d.s.Status, Reason: "ALREADY_COMPENSATED", Message: "the saga was compensated already"}

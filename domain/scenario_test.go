@@ -31,7 +31,7 @@ func TestScenarios(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got := playScenario(t, string(text))
+			got := playScenario(t, string(text)).out.String()
 			if *rewrite {
 				if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
 					t.Fatal(err)
@@ -55,7 +55,7 @@ type player struct {
 	n      int
 }
 
-func playScenario(t *testing.T, text string) string {
+func playScenario(t *testing.T, text string) *player {
 	p := &player{t: t, start: time.Date(2026, 1, 15, 10, 0, 0, 0, time.UTC)}
 	p.now = p.start
 	for line := range strings.Lines(text) {
@@ -70,7 +70,7 @@ func playScenario(t *testing.T, text string) string {
 			p.play(strings.Fields(line[1:]))
 		}
 	}
-	return p.out.String()
+	return p
 }
 
 func loadTemplate(t testing.TB, name string) *Template {

@@ -109,6 +109,10 @@ func (st *StepState) InFlight() bool {
 	return st.Status == StepInProgress || st.Status == StepRetrying
 }
 
+// FirstAttempt is the number of the first attempt of the current budget, of the
+// next attempt if none was made.
+func (st *StepState) FirstAttempt() int { return st.Attempt - st.Spent + 1 }
+
 // MayHaveEffect reports whether the participant may have done what it was told.
 func (st *StepState) MayHaveEffect() bool {
 	return st.Status == StepCompleted || st.InFlight() || st.Doubt || st.Late
@@ -173,7 +177,9 @@ type State struct {
 	// Metadata is what lists show; never secret.
 	Metadata json.RawMessage
 	// Secret authenticates the callbacks of this workflow; it never leaves the service.
-	Secret       []byte
+	Secret []byte
+	// Trace is the trace that everything the workflow does belongs to.
+	Trace        Trace
 	Steps        []StepState
 	Undos        []StepState
 	Compensation *CompensationState

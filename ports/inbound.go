@@ -3,6 +3,7 @@ package ports
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/domain"
@@ -33,6 +34,16 @@ type Answers interface {
 	Heartbeat(ctx context.Context, token string) error
 }
 
+// Replies is the way in for answers that a message bus brings.
+type Replies interface {
+	// Reply takes a participant's answer by the command's ID, which authorises
+	// nothing: whoever calls it must trust where the answer came from.
+	// domain.ErrUnknownCommand, domain.ErrNotWaiting and domain.ErrOtherAnswer as
+	// Answers.Answer. RETRY is taken for UNKNOWN: a bus may deliver a command
+	// twice, so that one delivery which did nothing proves nothing.
+	Reply(ctx context.Context, commandID string, a domain.Answer) error
+}
+
 // StartRequest is what a caller gives to begin a workflow. Input is validated
 // by the transport; the engine takes any JSON object.
 type StartRequest struct {
@@ -42,7 +53,17 @@ type StartRequest struct {
 	Priority    string
 	Input       json.RawMessage
 	Key         *IdempotencyKey
+	Trace       domain.Trace // what the workflow does belongs to it; optional
 }
+
+// String says what is started, without the input, which may hold secrets.
+func (r StartRequest) String() string { return r.Type + " " + r.BusinessKey }
+
+// GoString is String.
+func (r StartRequest) GoString() string { return r.String() }
+
+// LogValue is String.
+func (r StartRequest) LogValue() slog.Value { return slog.StringValue(r.String()) }
 
 // IdempotencyKey makes a repeated request answer as the first did.
 type IdempotencyKey struct {
@@ -88,6 +109,8 @@ type Queries interface {
 	Template(ctx context.Context, templateID string) (*domain.Template, error)
 	// TemplateOf finds the template a row is pinned to. ErrNotFound.
 	TemplateOf(ctx context.Context, hash string) (*domain.Template, error)
+	// Audit pages through who changed what, newest first.
+	Audit(ctx context.Context, q AuditQuery) (AuditPage, error)
 	// Health is what the service knows of itself and of what it depends on.
 	Health(ctx context.Context) Health
 }
@@ -95,14 +118,33 @@ type Queries interface {
 // Health is the answer to: does it work, and if not, what is in the way.
 type Health struct {
 	// StoreUp is false when the store does not answer; then the service is DOWN.
-	StoreUp      bool
-	Pool         string // as "8/20 active"; empty where there is no pool
-	Active       int
-	Stuck        int // PARKED, or without a reason to move again
+	StoreUp bool
+	Pool    string // as "8/20 active"; empty where there is no pool
+	Active  int
+	Stuck   int // PARKED, or without a reason to move again
+	// StuckFirst are those of them that have been so longest, at most MaxStuckShown.
+	StuckFirst   []StuckWorkflow
 	QueueDepth   int // commands that wait to be sent
 	BusUp        bool
 	Dependencies map[string]DependencyHealth // by service
 	CheckedAt    time.Time
+}
+
+// MaxStuckShown is how many stuck workflows health names.
+const MaxStuckShown = 20
+
+// StuckWorkflow is a workflow that does not move, and why.
+type StuckWorkflow struct {
+	WorkflowID string
+	Type       string
+	Status     domain.Status
+	Step       string
+	ErrorCode  string
+	// Reason is that of PARKED, or OVERDUE: nothing moved it when it was due.
+	Reason  string
+	Since   time.Time
+	Until   time.Time // of PARKED; zero: until a person acts
+	Actions []string  // what may be asked of it
 }
 
 // DependencyHealth is how a participant looks from here.

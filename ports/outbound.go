@@ -42,6 +42,15 @@ type Change struct {
 	Idempotency *IdempotencyRecord
 	// Counts are added to the metrics.
 	Counts []Count
+	// Owes, on a change after which the workflow has ended, remembers it in the
+	// Outbox until its last events are published. Keeper is the replica that
+	// will see to that, "" if it is whoever claims it.
+	Owes   bool
+	Keeper string
+	// Notices become deliveries of the subscriptions that want them.
+	Notices []Notice
+	// Audit is written with the change, if set.
+	Audit *AuditEntry
 }
 
 // Row is what can be asked of a workflow without reading its events.
@@ -61,10 +70,13 @@ type Row struct {
 	ErrorCode    string // of the last failure; "" if none
 	Metadata     json.RawMessage
 	Version      int
-	Run          int
-	StartedAt    time.Time
-	UpdatedAt    time.Time
-	EndedAt      time.Time // zero while active
+	// Published is the version up to which the events are known to have
+	// reached the message bus; it may lag behind.
+	Published int
+	Run       int
+	StartedAt time.Time
+	UpdatedAt time.Time // never before StartedAt
+	EndedAt   time.Time // zero while active
 	// Owner is the replica that holds the workflow; "" is nobody.
 	Owner string
 	// DueAt is when an unheld workflow must be claimed; zero: never (ended, or
@@ -114,8 +126,31 @@ type Leaser interface {
 	// workflow unless its holder's lease ran out between them. A later change
 	// of the earlier holder is refused with ErrConflict.
 	Claim(ctx context.Context, replica string, limit int) ([]Record, error)
-	// Release gives up everything the replica holds, due at once, and ends its lease.
+	// Release gives up everything the replica holds, due at once, and every
+	// outbox entry, delivery and batch it keeps, and ends its lease.
 	Release(ctx context.Context, replica string) error
+}
+
+// Outbox remembers ended workflows whose last events are still to be published.
+// An active workflow needs no entry: whoever holds it publishes its events.
+type Outbox interface {
+	// Published removes the entries of workflows whose events have all been
+	// published; an entry made by a later change than Version stays. Unknown
+	// ones are ignored. At most MaxBatch.
+	Published(ctx context.Context, done []Published) error
+	// ClaimOwed takes over up to limit entries that have no keeper or whose
+	// keeper's lease has run out, oldest first, and returns their workflows. No
+	// two claims return the same entry unless its keeper's lease ran out between them.
+	ClaimOwed(ctx context.Context, replica string, limit int) ([]Record, error)
+	// Owed counts the entries, up to MaxCount.
+	Owed(ctx context.Context) (int, error)
+}
+
+// Published names a workflow and the version up to which its events have
+// reached the message bus.
+type Published struct {
+	WorkflowID string
+	Version    int
 }
 
 // Lister answers lists. It must stay fast however many workflows have ended.
@@ -140,16 +175,19 @@ const MaxCount = 10_000
 
 // ListQuery selects workflows; empty members select all.
 type ListQuery struct {
-	ActiveOnly    bool
-	Type          string
-	Status        domain.Status
-	CustomerID    string
-	Priority      string
-	BusinessKey   string
-	Step          string
-	ErrorCode     string
+	ActiveOnly  bool
+	Type        string
+	Status      domain.Status
+	CustomerID  string
+	Priority    string
+	BusinessKey string
+	Step        string
+	ErrorCode   string
+	// Stuck selects what Monitor.Live counts as stuck with this grace; 0: all.
+	Stuck         time.Duration
 	StartedAfter  time.Time // inclusive
 	StartedBefore time.Time // exclusive
+	UpdatedBefore time.Time // exclusive; for how long nothing has happened
 	Sort          SortField // default startedAt
 	Ascending     bool
 	Offset        int
@@ -232,10 +270,18 @@ type Store interface {
 	Committer
 	Loader
 	Leaser
+	Outbox
 	Lister
 	Meter
 	TemplateStore
+	AuditLog
+	Quotas
+	Settings
+	Batches
+	Purger
 	Monitor
+	WebhookStore
+	DeliveryStore
 	// Close frees what the store holds; it may be called twice.
 	Close() error
 }
@@ -245,10 +291,30 @@ type Participant interface {
 	// Send delivers one command and returns what its participant said, or what
 	// the lack of an answer means (domain.Outcome says which). It returns by
 	// the command's deadline or when ctx ends. It never retries by itself. Of
-	// the answer it fills in Outcome, Result, Error and RetryAfter.
+	// the answer it fills in Outcome, Result, Error and RetryAfter. Outcome
+	// Sent means that a carrier has the command and that the answer will come
+	// in by Answers, from whichever replica it reaches.
 	Send(ctx context.Context, cmd domain.Dispatch) domain.Answer
 	// Check reports whether the participant can be reached, and how long that took.
 	Check(ctx context.Context) DependencyHealth
+}
+
+// EventSink takes the events of workflows to whoever listens.
+type EventSink interface {
+	// Emit returns nil once the event is in the care of the message bus; after
+	// any error it may be there or not. The same event may be emitted again.
+	// Those of one workflow are emitted in order, one after the other.
+	Emit(ctx context.Context, e EmittedEvent) error
+}
+
+// EmittedEvent is one event of a workflow's log.
+type EmittedEvent struct {
+	Template   *domain.Template
+	WorkflowID string
+	SagaID     string
+	Trace      domain.Trace // of the workflow
+	Sequence   int          // from 1, without a gap
+	Event      *domain.Event
 }
 
 // Clock tells the time of this replica. It decides nothing about safety.
