@@ -196,9 +196,12 @@ func (p *probe) eventually(what string, ok func() bool) {
 	}
 }
 
-// rowDiff names the members in which two rows differ; times are compared as
-// instants that must be in UTC, metadata byte by byte.
-func rowDiff(got, want ports.Row) string {
+// rowDiff names the members in which two rows differ.
+func rowDiff(got, want ports.Row) string { return memberDiff(got, want) }
+
+// memberDiff names the members in which two structs differ; times are compared
+// as instants that must be in UTC, JSON byte by byte.
+func memberDiff[T any](got, want T) string {
 	var diff []string
 	g, w := reflect.ValueOf(got), reflect.ValueOf(want)
 	for i := range g.NumField() {

@@ -62,6 +62,16 @@ func (s *spread) Release(ctx context.Context, replica string) error {
 	return s.next().Release(ctx, replica)
 }
 
+func (s *spread) Published(ctx context.Context, done []ports.Published) error {
+	return s.next().Published(ctx, done)
+}
+
+func (s *spread) ClaimOwed(ctx context.Context, replica string, limit int) ([]ports.Record, error) {
+	return s.next().ClaimOwed(ctx, replica, limit)
+}
+
+func (s *spread) Owed(ctx context.Context) (int, error) { return s.next().Owed(ctx) }
+
 func (s *spread) List(ctx context.Context, q ports.ListQuery) (ports.ListPage, error) {
 	return s.next().List(ctx, q)
 }

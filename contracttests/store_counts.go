@@ -216,15 +216,18 @@ func liveCounts(p *probe) {
 	p.alive("one reopened", 2, 0)
 }
 
-func liveStuck(p *probe) {
-	long, short := time.Now().Add(-time.Hour), time.Now().Add(-time.Second)
-	stuck := 0
-	for n, f := range []struct {
-		what  string
-		edits []Edit
-		stuck int
-	}{
-		{"due in an hour", []Edit{Due(time.Now().Add(time.Hour))}, 0},
+// stuckCase is a workflow that is stuck, or not, with a grace of a minute.
+type stuckCase struct {
+	what  string
+	edits []Edit
+	stuck int
+}
+
+func stuckCases() []stuckCase {
+	now := time.Now().UTC().Truncate(time.Millisecond)
+	long, short := now.Add(-time.Hour), now.Add(-time.Second)
+	return []stuckCase{
+		{"due in an hour", []Edit{Due(now.Add(time.Hour))}, 0},
 		{"due a second ago", []Edit{Due(short)}, 0},
 		{"due an hour ago", []Edit{Due(long)}, 1},
 		{"unheld and never due", nil, 1},
@@ -232,11 +235,16 @@ func liveStuck(p *probe) {
 		{"held, to be looked at a second ago", []Edit{HeldBy("r1"), wake(short)}, 0},
 		{"held, to be looked at an hour ago", []Edit{HeldBy("r1"), wake(long)}, 1},
 		{"held, never to be looked at", []Edit{HeldBy("r1"), wake(time.Time{})}, 1},
-		{"unheld and never due, with a time to look at it", []Edit{wake(time.Now().Add(time.Hour))}, 1},
+		{"unheld and never due, with a time to look at it", []Edit{wake(now.Add(time.Hour))}, 1},
 		{"parked, held", []Edit{HeldBy("r1"), EditRow(func(r *ports.Row) { r.Status = domain.Parked })}, 1},
-		{"parked, due in an hour", []Edit{Due(time.Now().Add(time.Hour)), EditRow(func(r *ports.Row) { r.Status = domain.Parked })}, 1},
+		{"parked, due in an hour", []Edit{Due(now.Add(time.Hour)), EditRow(func(r *ports.Row) { r.Status = domain.Parked })}, 1},
 		{"ended", []Edit{Ends(domain.Failed)}, 0},
-	} {
+	}
+}
+
+func liveStuck(p *probe) {
+	stuck := 0
+	for n, f := range stuckCases() {
 		stuck += f.stuck
 		p.start(n, f.edits...)
 		p.alive(f.what, min(n+1, 11), stuck)

@@ -47,6 +47,7 @@ func DurableRules() []DurableRule {
 		durable("Commit: what was acknowledged is there when the store is opened again", writeAll, readAll),
 		durable("Commit: what was refused is not there when the store is opened again", refuseSome, readNone),
 		durable("Leaser: holders and leases outlast the store's being closed", leaseAll, claimRest),
+		durable("AuditLog, Batches, Quotas, Settings: what was acknowledged is there when the store is opened again", keepAll, findAll),
 	}
 }
 

@@ -104,18 +104,30 @@ func cursorRules() []StoreRule {
 
 // iterate follows the cursors of a query to the end.
 func (p *probe) iterate(q ports.ListQuery, between func()) []ports.Row {
-	const maxPages = 200
-	var rows []ports.Row
-	for range maxPages {
-		page := p.list(q)
-		rows = append(rows, page.Rows...)
-		if page.NextCursor == "" {
-			return rows
+	return follow(p, q.Limit, func(cursor string) ([]ports.Row, string) {
+		if cursor != "" {
+			q.Cursor, q.Offset = cursor, 0
+			between()
 		}
-		p.want(len(page.Rows) == q.Limit, "a page of %d rows, with limit %d, has a next cursor", len(page.Rows), q.Limit)
-		p.want(page.NextCursor != q.Cursor, "a page's next cursor is its own")
-		q.Cursor, q.Offset = page.NextCursor, 0
-		between()
+		page := p.list(q)
+		return page.Rows, page.NextCursor
+	})
+}
+
+// follow reads the pages of a list to the end, the first one with no cursor.
+func follow[T any](p *probe, limit int, read func(cursor string) (page []T, next string)) []T {
+	const maxPages = 200
+	var list []T
+	cursor := ""
+	for range maxPages {
+		page, next := read(cursor)
+		list = append(list, page...)
+		if next == "" {
+			return list
+		}
+		p.want(len(page) == limit, "a page of %d, with limit %d, has a next cursor", len(page), limit)
+		p.want(next != cursor, "a page's next cursor is its own")
+		cursor = next
 	}
 	p.failf("no end after %d pages", maxPages)
 	return nil

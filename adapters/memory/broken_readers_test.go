@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/contracttests"
@@ -63,15 +64,17 @@ func compactsMetadata(r *ports.Record) {
 	}
 }
 
-// tornReads reads the row, lets a commit pass, and reads the events.
+// tornReads reads the row, lets the first transition pass, and reads the events.
 func tornReads(f *faulty) {
-	committed := make(chan struct{}, 1)
+	var first, done sync.Once
+	begun, committed := make(chan struct{}), make(chan struct{})
 	f.commit = func(ctx context.Context, batch []ports.Change) []error {
-		errs := f.Store.Commit(ctx, batch)
-		select {
-		case committed <- struct{}{}:
-		default:
+		if batch[0].Expected == 0 {
+			return f.Store.Commit(ctx, batch)
 		}
+		first.Do(func() { <-begun })
+		errs := f.Store.Commit(ctx, batch)
+		done.Do(func() { close(committed) })
 		return errs
 	}
 	f.load = func(ctx context.Context, id string) (ports.Record, error) {
@@ -80,8 +83,9 @@ func tornReads(f *faulty) {
 			return before, err
 		}
 		select {
+		case begun <- struct{}{}:
+			<-committed
 		case <-committed:
-		case <-time.After(time.Millisecond):
 		}
 		after, err := f.Store.Load(ctx, id)
 		return ports.Record{Row: before.Row, Events: after.Events}, err

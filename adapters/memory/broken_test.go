@@ -27,7 +27,10 @@ const (
 )
 
 func brokenStores() []brokenStore {
-	return slices.Concat(brokenWriters(), brokenReaders(), brokenLeasers(), brokenLists())
+	return slices.Concat(brokenWriters(), brokenReaders(), brokenLeasers(), brokenOutboxes(), brokenLists(), brokenMany(),
+		brokenAudits(), brokenIdleLists(), brokenQuotas(), brokenBatches(), brokenBatchWork(), brokenPurgers(),
+		brokenDeliveryPurgers(), brokenWebhookAudits(),
+		brokenWebhooks(), brokenNotices(), brokenClaimsOfDeliveries(), brokenSettlers(), brokenRedeliverers(), brokenDeliveryLists())
 }
 
 // TestBrokenStoresAreCaught shows that the contract notices what it promises to

@@ -52,9 +52,14 @@ func (s *Store) commit(c *ports.Change) error {
 	if c.Idempotency != nil {
 		s.remember(w, *c.Idempotency)
 	}
+	if c.Owes {
+		s.owe(c)
+	}
+	s.notify(c)
 	for i := range c.Counts {
 		s.counts.add(&c.Counts[i])
 	}
+	s.note(c.Audit)
 	s.forget()
 	return nil
 }
@@ -105,15 +110,21 @@ func (s *Store) remember(w *workflow, rec ports.IdempotencyRecord) {
 // forget drops the workflow that ended first while there are too many.
 func (s *Store) forget() {
 	for ended := s.index.ended[ports.SortUpdatedAt]; ended.size > s.endedLimit; {
-		r := ended.first()
-		for _, scope := range s.workflows[r.WorkflowID].scopes {
-			if rec := s.scopes[scope]; rec != nil && rec.WorkflowID == r.WorkflowID {
-				s.dropScope(rec)
-			}
-		}
-		s.index.remove(r)
-		delete(s.workflows, r.WorkflowID)
+		s.drop(ended.first())
 	}
+}
+
+// drop removes a workflow and all that is its own.
+func (s *Store) drop(r *ports.Row) {
+	for _, scope := range s.workflows[r.WorkflowID].scopes {
+		if rec := s.scopes[scope]; rec != nil && rec.WorkflowID == r.WorkflowID {
+			s.dropScope(rec)
+		}
+	}
+	s.index.remove(r)
+	delete(s.outbox, r.WorkflowID)
+	s.dropDeliveries(r.WorkflowID)
+	delete(s.workflows, r.WorkflowID)
 }
 
 func (s *Store) dropScope(rec *ports.IdempotencyRecord) {

@@ -39,26 +39,39 @@ func cursorAfter(q *ports.ListQuery, r *ports.Row) string {
 	case ports.SortPriority:
 		c.Value = r.Priority
 	}
+	return c.sealed()
+}
+
+func (c cursor) sealed() string {
 	data, _ := json.Marshal(c) // texts and numbers always can be
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
+// unsealed reads a cursor of the list with the given name.
+func unsealed(text, list string) (c cursor, err error) {
+	if len(text) > maxCursor {
+		return c, ports.ErrBadCursor
+	}
+	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil {
+		return c, ports.ErrBadCursor
+	}
+	if err := json.Unmarshal(data, &c); err != nil || c.List != list || c.ID == "" {
+		return c, ports.ErrBadCursor
+	}
+	return c, nil
+}
+
+func (c cursor) time() time.Time { return time.Unix(c.Second, int64(c.Nano)).UTC() }
+
 // parseCursor gives a row that has what the list is ordered by.
 func parseCursor(q ports.ListQuery) (*ports.Row, error) {
-	if len(q.Cursor) > maxCursor {
-		return nil, ports.ErrBadCursor
-	}
-	data, err := base64.RawURLEncoding.Strict().DecodeString(q.Cursor)
+	c, err := unsealed(q.Cursor, listName(&q))
 	if err != nil {
-		return nil, ports.ErrBadCursor
+		return nil, err
 	}
-	var c cursor
-	if err := json.Unmarshal(data, &c); err != nil || c.List != listName(&q) || c.ID == "" {
-		return nil, ports.ErrBadCursor
-	}
-	at := time.Unix(c.Second, int64(c.Nano)).UTC()
 	return &ports.Row{
-		WorkflowID: c.ID, StartedAt: at, UpdatedAt: at,
+		WorkflowID: c.ID, StartedAt: c.time(), UpdatedAt: c.time(),
 		Status: domain.Status(c.Value), Type: c.Value, Priority: c.Value,
 	}, nil
 }
@@ -66,7 +79,8 @@ func parseCursor(q ports.ListQuery) (*ports.Row, error) {
 // listName is a fingerprint of filters and order.
 func listName(q *ports.ListQuery) string {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%t %q %q %q %q %q %q %q %d %d %q %t", q.ActiveOnly, q.Type, q.Status, q.CustomerID, q.Priority,
-		q.BusinessKey, q.Step, q.ErrorCode, q.StartedAfter.UnixMilli(), q.StartedBefore.UnixMilli(), q.Sort, q.Ascending)
+	fmt.Fprintf(h, "%t %q %q %q %q %q %q %q %d %d %q %t %d %d", q.ActiveOnly, q.Type, q.Status, q.CustomerID, q.Priority,
+		q.BusinessKey, q.Step, q.ErrorCode, q.StartedAfter.UnixMilli(), q.StartedBefore.UnixMilli(), q.Sort, q.Ascending,
+		q.Stuck, q.UpdatedBefore.UnixMilli())
 	return fmt.Sprintf("%016x", h.Sum64())
 }

@@ -27,6 +27,26 @@ type faulty struct {
 	ping    func(ctx context.Context) error
 	pool    func() string
 	close   func() error
+
+	claimOwed func(ctx context.Context, replica string, limit int) ([]ports.Record, error)
+	published func(ctx context.Context, done []ports.Published) error
+
+	adminFaults
+	webhookFaults
+}
+
+func (f *faulty) ClaimOwed(ctx context.Context, replica string, limit int) ([]ports.Record, error) {
+	if f.claimOwed == nil {
+		return f.Store.ClaimOwed(ctx, replica, limit)
+	}
+	return f.claimOwed(ctx, replica, limit)
+}
+
+func (f *faulty) Published(ctx context.Context, done []ports.Published) error {
+	if f.published == nil {
+		return f.Store.Published(ctx, done)
+	}
+	return f.published(ctx, done)
 }
 
 func (f *faulty) Commit(ctx context.Context, batch []ports.Change) []error {

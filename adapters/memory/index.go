@@ -20,8 +20,9 @@ type index struct {
 	sagas     map[string]string               // workflow ID by saga ID
 	keys      map[businessKey]string          // workflow ID of the holder
 	ended     map[ports.SortField]*ordered[*ports.Row]
-	customers map[string]map[string]*ports.Row // ended ones by customer, then workflow ID
-	orders    map[string]map[string]*ports.Row // ended ones by business key, then workflow ID
+	endings   map[domain.Status]*ordered[*ports.Row] // ended ones, the first to end first
+	customers map[string]map[string]*ports.Row       // ended ones by customer, then workflow ID
+	orders    map[string]map[string]*ports.Row       // ended ones by business key, then workflow ID
 }
 
 func newIndex() index {
@@ -32,11 +33,15 @@ func newIndex() index {
 		sagas:     map[string]string{},
 		keys:      map[businessKey]string{},
 		ended:     map[ports.SortField]*ordered[*ports.Row]{},
+		endings:   map[domain.Status]*ordered[*ports.Row]{},
 		customers: map[string]map[string]*ports.Row{},
 		orders:    map[string]map[string]*ports.Row{},
 	}
 	for field, compare := range rowOrders {
 		x.ended[field] = &ordered[*ports.Row]{compare: compare}
+	}
+	for _, status := range []domain.Status{domain.Completed, domain.Failed, domain.Cancelled} {
+		x.endings[status] = &ordered[*ports.Row]{compare: compareEnd}
 	}
 	return x
 }
@@ -100,6 +105,7 @@ func (x *index) addEnded(r *ports.Row) {
 	for _, list := range x.ended {
 		list.insert(r)
 	}
+	x.endings[r.Status].insert(r)
 	put(x.customers, r.CustomerID, r.WorkflowID, r)
 	put(x.orders, r.BusinessKey, r.WorkflowID, r)
 }
@@ -126,6 +132,7 @@ func (x *index) removeEnded(r *ports.Row) {
 	for _, list := range x.ended {
 		list.remove(r)
 	}
+	x.endings[r.Status].remove(r)
 	drop(x.customers, r.CustomerID, r.WorkflowID)
 	drop(x.orders, r.BusinessKey, r.WorkflowID)
 }
@@ -172,6 +179,10 @@ func compareID(a, b *ports.Row) int { return strings.Compare(a.WorkflowID, b.Wor
 
 func compareDue(a, b *ports.Row) int {
 	return cmp.Or(a.DueAt.Compare(b.DueAt), compareID(a, b))
+}
+
+func compareEnd(a, b *ports.Row) int {
+	return cmp.Or(a.EndedAt.Compare(b.EndedAt), compareID(a, b))
 }
 
 func compareAge(a, b *ports.IdempotencyRecord) int {

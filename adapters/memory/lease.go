@@ -80,6 +80,9 @@ func (s *Store) Release(ctx context.Context, replica string) error {
 		return err
 	}
 	delete(s.leases, replica)
+	s.disown(replica)
+	s.leaveBatches(replica)
+	s.disownDeliveries(replica)
 	now := s.now()
 	for _, w := range s.index.held[replica] {
 		s.give(w, "", now) // deletes from the map; ranging over it allows that

@@ -17,6 +17,7 @@ type listing struct {
 	query     ports.ListQuery
 	ascending func(a, b *ports.Row) int
 	place     *ports.Row // rows are wanted beyond it; nil: from the start
+	late      time.Time  // what should have happened before is stuck
 }
 
 // List answers from all active workflows and, unless only those are asked for,
@@ -69,13 +70,14 @@ func (s *Store) candidates(ctx context.Context, l *listing) (few, page, counted 
 	if err := s.usable(ctx); err != nil {
 		return nil, nil, nil, err
 	}
+	l.late = s.now().Add(-l.query.Stuck)
 	for _, w := range s.index.active {
 		if l.selects(w.row) {
 			few = append(few, w.row)
 		}
 	}
 	switch q := &l.query; {
-	case q.ActiveOnly || q.Status != "" && !q.Status.Terminal():
+	case q.ActiveOnly || q.Stuck > 0 || q.Status != "" && !q.Status.Terminal():
 	case q.BusinessKey != "":
 		few = l.all(few, s.index.orders[q.BusinessKey])
 	case q.CustomerID != "":
@@ -120,6 +122,7 @@ func (l *listing) walk(rows *ordered[*ports.Row], place *ports.Row, limit int) [
 func (l *listing) selects(r *ports.Row) bool {
 	q := &l.query
 	return !(q.ActiveOnly && r.Status.Terminal()) &&
+		(q.Stuck <= 0 || !r.Status.Terminal() && isStuck(r, l.late)) &&
 		(q.Type == "" || q.Type == r.Type) &&
 		(q.Status == "" || q.Status == r.Status) &&
 		(q.CustomerID == "" || q.CustomerID == r.CustomerID) &&
@@ -128,7 +131,8 @@ func (l *listing) selects(r *ports.Row) bool {
 		(q.Step == "" || q.Step == r.CurrentStep) &&
 		(q.ErrorCode == "" || q.ErrorCode == r.ErrorCode) &&
 		(q.StartedAfter.IsZero() || !r.StartedAt.Before(q.StartedAfter)) &&
-		(q.StartedBefore.IsZero() || r.StartedAt.Before(q.StartedBefore))
+		(q.StartedBefore.IsZero() || r.StartedAt.Before(q.StartedBefore)) &&
+		(q.UpdatedBefore.IsZero() || r.UpdatedAt.Before(q.UpdatedBefore))
 }
 
 // compare orders rows as the list does.

@@ -19,8 +19,11 @@ import (
 
 var _ ports.Store = (*Store)(nil)
 
-// DefaultEndedLimit is how many ended workflows are kept unless Config says otherwise.
-const DefaultEndedLimit = 1_000_000
+// How much is kept unless Config says otherwise.
+const (
+	DefaultEndedLimit = 1_000_000 // ended workflows
+	DefaultAuditLimit = 100_000   // audit entries
+)
 
 // Config of a Store. The zero value is usable.
 type Config struct {
@@ -30,12 +33,16 @@ type Config struct {
 	// Beyond it those that ended first are forgotten, with their business keys
 	// and idempotency records. Default DefaultEndedLimit.
 	EndedLimit int
+	// AuditLimit is how many audit entries are kept. Beyond it the oldest are
+	// forgotten. Default DefaultAuditLimit.
+	AuditLimit int
 }
 
 // Store is a ports.Store in memory. Use New.
 type Store struct {
 	clock      ports.Clock
 	endedLimit int
+	auditLimit int
 
 	mu        sync.RWMutex
 	closed    bool
@@ -46,6 +53,15 @@ type Store struct {
 	counts    counters
 	templates map[string][]byte
 	leases    map[string]time.Time // replica: when its lease runs out
+	outbox    map[string]owed      // by workflow
+	owedCount uint64
+	audit     ordered[*ports.AuditEntry]
+	quotas    map[string]quotaWindow // by key
+	settings  map[string][]byte
+	batches   map[string]*batch
+	running   map[string]*batch // those of batches that have not ended
+	webhooks  map[string]*subscription
+	underWay  map[string]map[*delivery]struct{} // attempts, by holder
 	index     index
 }
 
@@ -69,7 +85,10 @@ func New(c Config) *Store {
 	if c.EndedLimit <= 0 {
 		c.EndedLimit = DefaultEndedLimit
 	}
-	s := &Store{clock: c.Clock, endedLimit: c.EndedLimit}
+	if c.AuditLimit <= 0 {
+		c.AuditLimit = DefaultAuditLimit
+	}
+	s := &Store{clock: c.Clock, endedLimit: c.EndedLimit, auditLimit: c.AuditLimit}
 	s.clear()
 	return s
 }
@@ -81,6 +100,13 @@ func (s *Store) clear() {
 	s.counts = counters{}
 	s.templates = map[string][]byte{}
 	s.leases = map[string]time.Time{}
+	s.outbox = map[string]owed{}
+	s.audit = ordered[*ports.AuditEntry]{compare: compareEntries}
+	s.quotas = map[string]quotaWindow{}
+	s.settings = map[string][]byte{}
+	s.batches, s.running = map[string]*batch{}, map[string]*batch{}
+	s.webhooks = map[string]*subscription{}
+	s.underWay = map[string]map[*delivery]struct{}{}
 	s.index = newIndex()
 }
 

@@ -140,6 +140,8 @@ func add(batch *pgconn.Batch, statement string, changes []sqlrow.Numbered, slot 
 	encode(e, rowParams, len(changes), change)
 	encode(e, changeParams, len(changes), change)
 	encode(e, keyParams, len(parts.Keys), func(i int) *sqlrow.Key { return &parts.Keys[i] })
+	encode(e, entryParams, len(parts.Entries), func(i int) *sqlrow.Entry { return &parts.Entries[i] })
+	encode(e, noticeParams, len(parts.Notices), func(i int) *sqlrow.Notice { return &parts.Notices[i] })
 	encode(e, incrementParams, len(parts.Increments), func(i int) *sqlrow.Increment { return &parts.Increments[i] })
 	encode(e, counterParams, len(parts.Counters), func(i int) *sqlrow.Counter { return &parts.Counters[i] })
 	e.params = append(e.params, binary.BigEndian.AppendUint32(nil, uint32(slot)))

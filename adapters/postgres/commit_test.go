@@ -82,6 +82,15 @@ func TestTransitionsWriteNoIndex(t *testing.T) {
 	t.Errorf("%.0f %% of the transitions that end no workflow stay within the page (HOT); does an index cover what they change?", 100*hot)
 }
 
+// wrongTotals counts the totals that differ from what is stored.
+const wrongTotals = `
+WITH kept AS (SELECT type, status, priority, sum(n) AS n, sum(seconds) AS s FROM totals GROUP BY 1, 2, 3 HAVING sum(n) <> 0 OR sum(seconds) <> 0),
+counted AS (SELECT type, status, priority, count(*) AS n,
+	sum(extract(epoch FROM CASE WHEN ended_at IS NULL THEN started_at - timestamptz 'epoch' ELSE ended_at - started_at END)) AS s
+	FROM workflows GROUP BY 1, 2, 3)
+SELECT count(*) FROM kept FULL JOIN counted USING (type, status, priority)
+WHERE kept.n IS DISTINCT FROM counted.n OR kept.s IS DISTINCT FROM counted.s`
+
 func TestTotalsFollowEveryChange(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Migrated(t)
@@ -121,14 +130,7 @@ func TestTotalsFollowEveryChange(t *testing.T) {
 			}
 		}
 	}
-	const wrong = `
-WITH kept AS (SELECT type, status, priority, sum(n) AS n, sum(seconds) AS s FROM totals GROUP BY 1, 2, 3 HAVING sum(n) <> 0 OR sum(seconds) <> 0),
-counted AS (SELECT type, status, priority, count(*) AS n,
-	sum(extract(epoch FROM CASE WHEN ended_at IS NULL THEN started_at - timestamptz 'epoch' ELSE ended_at - started_at END)) AS s
-	FROM workflows GROUP BY 1, 2, 3)
-SELECT count(*) FROM kept FULL JOIN counted USING (type, status, priority)
-WHERE kept.n IS DISTINCT FROM counted.n OR kept.s IS DISTINCT FROM counted.s`
-	if n := query[int](t, dsn, wrong); n != 0 {
+	if n := query[int](t, dsn, wrongTotals); n != 0 {
 		t.Errorf("%d totals differ from what is stored", n)
 	}
 }

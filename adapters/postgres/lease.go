@@ -107,14 +107,20 @@ const releaseSQL = `
 WITH held AS MATERIALIZED (
 	SELECT workflow_id FROM workflows WHERE active AND owner = $1 ORDER BY workflow_id FOR UPDATE
 ),
-ended AS (DELETE FROM replicas WHERE replica = $1)
+ended AS (DELETE FROM replicas WHERE replica = $1),
+disowned AS (UPDATE outbox SET keeper = '' WHERE keeper = $1),
+left_batches AS (UPDATE batches SET keeper = '' WHERE slot IS NOT NULL AND keeper = $1)
 UPDATE workflows w SET owner = '', due_at = clock_timestamp()
 FROM held WHERE w.workflow_id = held.workflow_id AND w.owner = $1 AND w.active`
 
-// Release gives up everything the replica holds, due at once, and ends its lease.
+// Release gives up everything the replica holds, due at once, and ends its
+// lease: from then on anybody may claim its deliveries. They come last because
+// it takes long to find them among very many that wait.
 func (s *Store) Release(ctx context.Context, replica string) error {
-	if _, err := s.pool.Exec(ctx, releaseSQL, replica); err != nil {
-		return unavailable("release workflows", err)
+	for _, sql := range []string{releaseSQL, releaseDeliveriesSQL} {
+		if _, err := s.pool.Exec(ctx, sql, replica); err != nil {
+			return unavailable("release workflows", err)
+		}
 	}
 	return nil
 }

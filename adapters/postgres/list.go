@@ -19,6 +19,9 @@ var dialect = sqlrow.Dialect{
 	MeanAge: func(now string) string {
 		return fmt.Sprintf("(avg(extract(epoch FROM coalesce(ended_at, %s::timestamptz) - started_at)) * 1000000)::bigint", now)
 	},
+	Late: func(grace time.Duration, param func(any) string) string {
+		return fmt.Sprintf("clock_timestamp() - %s * interval '1 microsecond'", param(grace.Microseconds()))
+	},
 	Columns: rowColumns,
 }
 

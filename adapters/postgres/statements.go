@@ -44,6 +44,7 @@ var rowParams = []param[ports.Change]{
 	{"due_at", "timestamptz", func(c *column, ch *ports.Change) { c.optionalTime(ch.Row.DueAt) }},
 	{"wake_at", "timestamptz", func(c *column, ch *ports.Change) { c.optionalTime(ch.Row.WakeAt) }},
 	{"active", "boolean", func(c *column, ch *ports.Change) { c.flag(!ch.Row.Status.Terminal()) }},
+	{"published", "integer", func(c *column, ch *ports.Change) { c.int4(ch.Row.Published) }},
 	{"blocks", "boolean", func(c *column, ch *ports.Change) { c.flag(sqlrow.Blocks(&ch.Row)) }},
 }
 
@@ -52,6 +53,8 @@ var changeParams = []param[ports.Change]{
 	{"expected", "integer", func(c *column, ch *ports.Change) { c.int4(ch.Expected) }},
 	{"holder", "text", func(c *column, ch *ports.Change) { c.text(ch.Holder) }},
 	{"events", "bytea", func(c *column, ch *ports.Change) { c.bytes(ch.Events) }},
+	{"owes", "boolean", func(c *column, ch *ports.Change) { c.flag(ch.Owes) }},
+	{"keeper", "text", func(c *column, ch *ports.Change) { c.text(ch.Keeper) }},
 }
 
 // keyParams are idempotency records; ord is the place of their change.
@@ -62,6 +65,31 @@ var keyParams = []param[sqlrow.Key]{
 	{"workflow_id", "text", func(c *column, k *sqlrow.Key) { c.text(k.WorkflowID) }},
 	{"version", "integer", func(c *column, k *sqlrow.Key) { c.int4(k.Version) }},
 	{"created_at", "timestamptz", func(c *column, k *sqlrow.Key) { c.time(k.CreatedAt) }},
+}
+
+// entryParams are audit entries; ord is the place of their change.
+var entryParams = []param[sqlrow.Entry]{
+	{"ord", "bigint", func(c *column, e *sqlrow.Entry) { c.int8(e.Ord) }},
+	{"at", "timestamptz", func(c *column, e *sqlrow.Entry) { c.time(e.At) }},
+	{"id", "text", func(c *column, e *sqlrow.Entry) { c.text(e.ID) }},
+	{"subject", "text", func(c *column, e *sqlrow.Entry) { c.text(e.Subject) }},
+	{"role", "text", func(c *column, e *sqlrow.Entry) { c.text(e.Role) }},
+	{"action", "text", func(c *column, e *sqlrow.Entry) { c.text(e.Action) }},
+	{"target", "text", func(c *column, e *sqlrow.Entry) { c.text(e.Target) }},
+	{"reason", "text", func(c *column, e *sqlrow.Entry) { c.text(e.Reason) }},
+	{"request_id", "text", func(c *column, e *sqlrow.Entry) { c.text(e.RequestID) }},
+	{"trace_id", "text", func(c *column, e *sqlrow.Entry) { c.text(e.TraceID) }},
+	{"before", "bytea", func(c *column, e *sqlrow.Entry) { c.optionalBytes(e.Before) }},
+	{"after", "bytea", func(c *column, e *sqlrow.Entry) { c.optionalBytes(e.After) }},
+}
+
+// noticeParams are notices; ord is the place of their change.
+var noticeParams = []param[sqlrow.Notice]{
+	{"ord", "bigint", func(c *column, n *sqlrow.Notice) { c.int8(n.Ord) }},
+	{"workflow_id", "text", func(c *column, n *sqlrow.Notice) { c.text(n.WorkflowID) }},
+	{"sequence", "integer", func(c *column, n *sqlrow.Notice) { c.int4(n.Sequence) }},
+	{"event", "text", func(c *column, n *sqlrow.Notice) { c.text(n.Event) }},
+	{"at", "timestamptz", func(c *column, n *sqlrow.Notice) { c.time(n.At) }},
 }
 
 // increments say what a change adds to which counter; counters are the
@@ -114,7 +142,7 @@ done AS (
 	AND NOT (u.ord IN (SELECT ord FROM taken))
 	AND (w.blocks OR NOT u.blocks OR NOT EXISTS (SELECT FROM workflows x
 		WHERE x.business_key = u.business_key AND x.type = u.type AND x.blocks AND x.workflow_id <> u.workflow_id))
-	RETURNING u.ord, w.nr, u.expected, w.version, u.events, w.type, w.priority,
+	RETURNING u.ord, w.nr, w.workflow_id, u.expected, w.version, u.events, u.owes, u.keeper, w.type, w.priority,
 		w.status, w.prior_status, w.started_at, w.ended_at, w.prior_ended
 )%s`,
 	unnest(1, kinds(rowParams), kinds(changeParams)), join("%s", names(rowParams), names(changeParams)),
@@ -141,16 +169,33 @@ done AS MATERIALIZED (
 	join("%s", names(rowParams)), endedColumns, endedValues, tailSQL)
 
 // tailSQL writes what belongs to the changes in done, and only to those: their
-// events, idempotency records, counts and totals. "IN … IS TRUE" makes Postgres
-// hash the list once instead of joining it row by row.
+// events, idempotency records, audit entries, deliveries, counts and totals.
+// "IN … IS TRUE" makes Postgres hash the list once instead of joining it row by row.
 var tailSQL = fmt.Sprintf(`,
 new_events AS (
 	INSERT INTO events (nr, first_seq, last_seq, data)
 	SELECT nr, expected + 1, version, events FROM done WHERE octet_length(events) > 0
 ),
+new_owed AS (
+	INSERT INTO outbox (workflow_id, version, keeper) SELECT workflow_id, version, keeper FROM done WHERE owes
+	ON CONFLICT (workflow_id) DO UPDATE SET version = excluded.version, keeper = excluded.keeper, created_at = excluded.created_at
+),
 new_keys AS (
 	INSERT INTO idempotency (%[1]s)
 	SELECT %[1]s FROM k WHERE (k.ord IN (SELECT ord FROM done)) IS TRUE
+),
+new_entries AS (
+	INSERT INTO audit (%[7]s)
+	SELECT %[7]s FROM %[8]s AS a(ord, %[7]s) WHERE (a.ord IN (SELECT ord FROM done)) IS TRUE
+),
+new_deliveries AS (
+	INSERT INTO deliveries (webhook, workflow_id, sequence, event, created_at, next_at)
+	SELECT w.nr, n.workflow_id, n.sequence, n.event, n.at, clock_timestamp()
+	FROM webhooks w CROSS JOIN LATERAL (
+		SELECT * FROM %[9]s AS n(%[10]s) WHERE n.event = ANY (w.events) AND (n.ord IN (SELECT ord FROM done)) IS TRUE
+		OFFSET 0 -- so that it is nothing where there are no subscriptions
+	) n
+	WHERE w.active AND w.events && ARRAY(SELECT DISTINCT unnest($%[11]d::text[])) ON CONFLICT DO NOTHING
 ),
 new_counts AS (
 	INSERT INTO counts (%[2]s, slot, n, total_us)
@@ -182,10 +227,18 @@ SELECT ord FROM done`,
 	join("%s", names(keyParams[1:])), join("%s", names(counterParams)),
 	fmt.Sprintf("$%d::integer", slotParam),
 	unnest(slotParam-len(counterParams), kinds(counterParams)),
-	unnest(slotParam-len(counterParams)-len(incrementParams), kinds(incrementParams)), join("%s", names(incrementParams)))
+	unnest(slotParam-len(counterParams)-len(incrementParams), kinds(incrementParams)), join("%s", names(incrementParams)),
+	join("%s", names(entryParams[1:])), unnest(slotParam-len(counterParams)-len(incrementParams)-len(noticeParams)-len(entryParams), kinds(entryParams)),
+	unnest(noticeParam, kinds(noticeParams)), join("%s", names(noticeParams)), noticeParam+noticeEvent)
+
+// noticeParam is the number of the first parameter of notices; noticeEvent is
+// the place of their events among them.
+var noticeParam = slotParam - len(counterParams) - len(incrementParams) - len(noticeParams)
+
+const noticeEvent = 3
 
 // slotParam is the number of the last parameter, the slot of the connection.
-var slotParam = len(rowParams) + len(changeParams) + len(keyParams) + len(incrementParams) + len(counterParams) + 1
+var slotParam = len(rowParams) + len(changeParams) + len(keyParams) + len(entryParams) + len(noticeParams) + len(incrementParams) + len(counterParams) + 1
 
 // prepareCommit readies a connection for Commit.
 func prepareCommit(ctx context.Context, conn *pgx.Conn) error {

@@ -162,10 +162,18 @@ func (s *Store) Ping(ctx context.Context) error {
 	return nil
 }
 
+// Connections are those of both pools: how many are in use, idle, and allowed.
+func (s *Store) Connections() (used, idle, limit int) {
+	for _, stat := range []*pgxpool.Stat{s.commits.Stat(), s.pool.Stat()} {
+		used, idle, limit = used+int(stat.AcquiredConns()), idle+int(stat.IdleConns()), limit+int(stat.MaxConns())
+	}
+	return used, idle, limit
+}
+
 // Pool describes the connections as "8/20 active".
 func (s *Store) Pool() string {
-	c, p := s.commits.Stat(), s.pool.Stat()
-	return fmt.Sprintf("%d/%d active", c.AcquiredConns()+p.AcquiredConns(), c.MaxConns()+p.MaxConns())
+	used, _, limit := s.Connections()
+	return fmt.Sprintf("%d/%d active", used, limit)
 }
 
 // unavailable wraps what went wrong as ErrUnavailable; what the caller's

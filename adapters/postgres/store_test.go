@@ -14,7 +14,30 @@ import (
 
 func TestContract(t *testing.T) {
 	t.Parallel()
-	contracttests.Store(t, func(t *testing.T) ports.Store { return open(t) })
+	contracttests.Store(t, func(t *testing.T) ports.Store { return openAt(t, pgtest.Recycled(t)) })
+}
+
+// TestReplicasRace checks, by several openings of one schema, what holds
+// however many replicas do the same at once.
+func TestReplicasRace(t *testing.T) {
+	t.Parallel()
+	checked := 0
+	for _, rule := range contracttests.StoreRules() {
+		if !strings.Contains(rule.Name, "concurrent") && !strings.Contains(rule.Name, "over all replicas") {
+			continue
+		}
+		checked++
+		t.Run(rule.Name, func(t *testing.T) {
+			t.Parallel()
+			dsn := pgtest.Recycled(t)
+			if err := rule.Check(t.Context(), contracttests.Spread(openAt(t, dsn), openAt(t, dsn), openAt(t, dsn))); err != nil {
+				t.Errorf("broken promise: %s\nseen: %v", rule.Name, err)
+			}
+		})
+	}
+	if checked < 15 {
+		t.Errorf("only %d rules are about what is concurrent; were they renamed?", checked)
+	}
 }
 
 func TestDurableContract(t *testing.T) {

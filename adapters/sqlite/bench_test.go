@@ -14,3 +14,7 @@ func BenchmarkSaga6(b *testing.B) {
 func BenchmarkWithHistory(b *testing.B) {
 	storebench.WithHistory(b, func(tb testing.TB) ports.Store { return open(tb) })
 }
+
+func BenchmarkRequested(b *testing.B) {
+	storebench.Requested(b, func(tb testing.TB) ports.Store { return open(tb) })
+}

@@ -18,23 +18,23 @@ FROM workflows WHERE workflow_id = ?1`
 
 	insertSQL = `
 INSERT INTO workflows (status, saga, current_step, settled_steps, total_steps, error_code, version, run, updated_at, wake_at,
-	ended_at, owner, due_at, saga_id, type, template_hash, business_key, customer_id, priority, metadata, started_at,
+	published, ended_at, owner, due_at, saga_id, type, template_hash, business_key, customer_id, priority, metadata, started_at,
 	active, blocks, ended_status, ended_updated, ended_step, ended_error, workflow_id)
-VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28)`
+VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29)`
 
 	// advanceSQL is for the ordinary transition, which leaves alone everything
 	// that an index is made of: SQLite writes an index whenever one of its
 	// columns is mentioned, changed or not.
 	advanceSQL = `
 UPDATE workflows SET status = ?1, saga = ?2, current_step = ?3, settled_steps = ?4, total_steps = ?5, error_code = ?6,
-	version = ?7, run = ?8, updated_at = ?9, wake_at = ?10 WHERE nr = ?11`
+	version = ?7, run = ?8, updated_at = ?9, wake_at = ?10, published = ?11 WHERE nr = ?12`
 
 	replaceSQL = `
 UPDATE workflows SET status = ?1, saga = ?2, current_step = ?3, settled_steps = ?4, total_steps = ?5, error_code = ?6,
-	version = ?7, run = ?8, updated_at = ?9, wake_at = ?10, ended_at = ?11, owner = ?12, due_at = ?13, saga_id = ?14, type = ?15,
-	template_hash = ?16, business_key = ?17, customer_id = ?18, priority = ?19, metadata = ?20, started_at = ?21,
-	active = ?22, blocks = ?23, ended_status = ?24, ended_updated = ?25, ended_step = ?26, ended_error = ?27
-WHERE nr = ?28`
+	version = ?7, run = ?8, updated_at = ?9, wake_at = ?10, published = ?11, ended_at = ?12, owner = ?13, due_at = ?14,
+	saga_id = ?15, type = ?16, template_hash = ?17, business_key = ?18, customer_id = ?19, priority = ?20, metadata = ?21,
+	started_at = ?22, active = ?23, blocks = ?24, ended_status = ?25, ended_updated = ?26, ended_step = ?27, ended_error = ?28
+WHERE nr = ?29`
 
 	insertEventsSQL = `INSERT INTO events (nr, first_seq, last_seq, data) VALUES (?1, ?2, ?3, ?4)`
 
@@ -104,13 +104,21 @@ func (w *writer) change(c *ports.Change, sums *sums) error {
 			return err
 		}
 	}
+	if c.Owes {
+		if _, err := w.owe.Exec(c.Row.WorkflowID, c.Row.Version, c.Keeper, now()); err != nil {
+			return err
+		}
+	}
 	if k := c.Idempotency; k != nil {
 		if _, err := w.insertKey.Exec(k.Scope, k.Fingerprint, k.WorkflowID, k.Version, k.CreatedAt.UnixMicro()); err != nil {
 			return err
 		}
 	}
 	sums.change(&old, c)
-	return nil
+	if err := w.tell(c); err != nil {
+		return err
+	}
+	return w.note(c.Audit)
 }
 
 // look reads what a change replaces and what stands in its way.
@@ -144,9 +152,9 @@ func (w *writer) look(c *ports.Change) (old stored, err error) {
 // put inserts a row, or replaces the old one, and gives its number.
 func (w *writer) put(c *ports.Change, old *stored) (int64, error) {
 	r := &c.Row
-	args := append(make([]any, 0, 28),
+	args := append(make([]any, 0, 29),
 		string(r.Status), string(r.Saga), r.CurrentStep, r.SettledSteps, r.TotalSteps, r.ErrorCode,
-		r.Version, r.Run, r.UpdatedAt.UnixMicro(), micros(r.WakeAt))
+		r.Version, r.Run, r.UpdatedAt.UnixMicro(), micros(r.WakeAt), r.Published)
 	if old.ordinary {
 		_, err := w.advance.Exec(append(args, old.nr)...)
 		return old.nr, err

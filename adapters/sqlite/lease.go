@@ -95,24 +95,39 @@ func (w *writer) claim(replica string, limit int) ([]ports.Record, error) {
 		if _, err := w.give.Exec(replica, c.nr); err != nil {
 			return nil, err
 		}
-		rows, err := w.eventsOf.Query(c.nr)
-		if err != nil {
-			return nil, err
-		}
-		events, err := collect(rows, scanEvents)
-		if err != nil {
-			return nil, err
-		}
 		c.row.Owner, c.row.DueAt = replica, time.Time{}
-		records[i] = ports.Record{Row: c.row, Events: events}
+		rec, err := w.record(c)
+		if err != nil {
+			return nil, err
+		}
+		records[i] = rec
 	}
 	return records, nil
+}
+
+// record adds the events to a row.
+func (w *writer) record(c claimable) (ports.Record, error) {
+	rows, err := w.eventsOf.Query(c.nr)
+	if err != nil {
+		return ports.Record{}, err
+	}
+	events, err := collect(rows, scanEvents)
+	return ports.Record{Row: c.row, Events: events}, err
 }
 
 // Release gives up everything the replica holds, due at once, and ends its lease.
 func (s *Store) Release(ctx context.Context, replica string) error {
 	return s.write(ctx, "release workflows", func(w *writer) error {
 		if _, err := w.release.Exec(replica, now()); err != nil {
+			return err
+		}
+		if _, err := w.disown.Exec(replica); err != nil {
+			return err
+		}
+		if _, err := w.leaveBatches.Exec(replica); err != nil {
+			return err
+		}
+		if _, err := w.releaseDeliveries.Exec(replica); err != nil {
 			return err
 		}
 		_, err := w.endLease.Exec(replica)

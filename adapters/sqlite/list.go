@@ -17,6 +17,9 @@ var dialect = sqlrow.Dialect{
 	MeanAge: func(now string) string {
 		return fmt.Sprintf("CAST(avg(coalesce(ended_at, %s) - started_at) AS INTEGER)", now)
 	},
+	Late: func(grace time.Duration, param func(any) string) string {
+		return param(now() - grace.Microseconds())
+	},
 	Columns: rowColumns,
 }
 

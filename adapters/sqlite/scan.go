@@ -8,7 +8,7 @@ import (
 
 // rowColumns are the columns of workflows that make a ports.Row, in the order of scanRow.
 const rowColumns = `workflow_id, saga_id, type, template_hash, business_key, customer_id, priority, status, saga,
-	current_step, settled_steps, total_steps, error_code, metadata, version, run,
+	current_step, settled_steps, total_steps, error_code, metadata, version, published, run,
 	started_at, updated_at, ended_at, owner, due_at, wake_at`
 
 // scanner is a row of a result.
@@ -21,7 +21,7 @@ func scanRow(from scanner, row *ports.Row, more ...any) error {
 	err := from.Scan(append([]any{
 		&row.WorkflowID, &row.SagaID, &row.Type, &row.TemplateHash, &row.BusinessKey, &row.CustomerID, &row.Priority,
 		&row.Status, &row.Saga, &row.CurrentStep, &row.SettledSteps, &row.TotalSteps, &row.ErrorCode,
-		(*[]byte)(&row.Metadata), &row.Version, &row.Run,
+		(*[]byte)(&row.Metadata), &row.Version, &row.Published, &row.Run,
 		&started, &updated, &ended, &row.Owner, &due, &wake,
 	}, more...)...)
 	row.StartedAt, row.UpdatedAt = fromMicros(&started), fromMicros(&updated)

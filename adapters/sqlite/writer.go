@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 
 	"github.com/firstviscount/platform-coordination/ports"
 )
@@ -24,7 +25,18 @@ type writer struct {
 	addCount, addTotal                *sql.Stmt
 	renew, endLease, release          *sql.Stmt
 	due, abandoned, give, eventsOf    *sql.Stmt
+	owe, published, owed, keep        *sql.Stmt
+	disown                            *sql.Stmt
 	purge, saveTemplate               *sql.Stmt
+
+	administration
+	subscriptions
+}
+
+// prepared is where a statement goes.
+type prepared struct {
+	stmt **sql.Stmt
+	sql  string
 }
 
 func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
@@ -33,18 +45,16 @@ func newWriter(ctx context.Context, db *sql.DB) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{conn: conn}
-	for _, s := range []struct {
-		stmt **sql.Stmt
-		sql  string
-	}{
+	for _, s := range slices.Concat(w.administration.list(), w.subscriptions.list(), []prepared{
 		{&w.begin, "BEGIN IMMEDIATE"}, {&w.commit, "COMMIT"}, {&w.rollback, "ROLLBACK"},
 		{&w.find, findSQL}, {&w.insert, insertSQL}, {&w.advance, advanceSQL}, {&w.replace, replaceSQL}, {&w.insertEvents, insertEventsSQL},
 		{&w.insertKey, insertKeySQL}, {&w.keyExists, keyExistsSQL}, {&w.businessKey, businessKeySQL},
 		{&w.addCount, addCountSQL}, {&w.addTotal, addTotalSQL},
 		{&w.renew, renewSQL}, {&w.endLease, endLeaseSQL}, {&w.release, releaseSQL},
 		{&w.due, dueSQL}, {&w.abandoned, abandonedSQL}, {&w.give, giveSQL}, {&w.eventsOf, eventsOfSQL},
+		{&w.owe, oweSQL}, {&w.published, publishedSQL}, {&w.owed, owedSQL}, {&w.keep, keepSQL}, {&w.disown, disownSQL},
 		{&w.purge, purgeSQL}, {&w.saveTemplate, saveTemplateSQL},
-	} {
+	}) {
 		if *s.stmt, err = conn.PrepareContext(ctx, s.sql); err != nil {
 			return nil, errors.Join(err, w.close())
 		}

@@ -111,6 +111,19 @@ type Key struct {
 	*ports.IdempotencyRecord
 }
 
+// Entry is the audit entry of the change at place Ord, from 1.
+type Entry struct {
+	Ord int64
+	*ports.AuditEntry
+}
+
+// Notice is one of the change at place Ord, from 1.
+type Notice struct {
+	Ord        int64
+	WorkflowID string
+	*ports.Notice
+}
+
 // Counter is what a metric is kept by.
 type Counter struct {
 	Bucket time.Time
@@ -134,11 +147,13 @@ type Increment struct {
 // Batch is what changes carry beside rows and events.
 type Batch struct {
 	Keys       []Key
+	Entries    []Entry
+	Notices    []Notice
 	Counters   []Counter // distinct
 	Increments []Increment
 }
 
-// Parts collects keys and counts of changes.
+// Parts collects keys, audit entries, notices and counts of changes.
 func Parts(changes []Numbered) Batch {
 	var b Batch
 	var index map[Counter]int64
@@ -146,6 +161,12 @@ func Parts(changes []Numbered) Batch {
 		ord := int64(i + 1)
 		if c.Idempotency != nil {
 			b.Keys = append(b.Keys, Key{ord, c.Idempotency})
+		}
+		if c.Audit != nil {
+			b.Entries = append(b.Entries, Entry{ord, c.Audit})
+		}
+		for j := range c.Notices {
+			b.Notices = append(b.Notices, Notice{ord, c.Row.WorkflowID, &c.Notices[j]})
 		}
 		for j := range c.Counts {
 			count := &c.Counts[j]

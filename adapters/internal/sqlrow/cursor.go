@@ -44,24 +44,36 @@ func cursorAfter(q *ports.ListQuery, r *ports.Row) string {
 	case ports.SortPriority:
 		c.Value = r.Priority
 	}
+	return c.sealed()
+}
+
+func (c cursor) sealed() string {
 	data, err := json.Marshal(c)
 	if err != nil {
-		panic(fmt.Sprintf("cursor of %s: %v", r.WorkflowID, err)) // strings and a time of this era
+		panic(fmt.Sprintf("cursor after %s: %v", c.ID, err)) // strings and a time of this era
 	}
 	return base64.RawURLEncoding.EncodeToString(data)
 }
 
-func parseCursor(q ports.ListQuery) (*place, error) {
-	if len(q.Cursor) > maxCursor {
-		return nil, ports.ErrBadCursor
+// unsealed reads a cursor of the list with the given name.
+func unsealed(text, list string) (c cursor, err error) {
+	if len(text) > maxCursor {
+		return c, ports.ErrBadCursor
 	}
-	data, err := base64.RawURLEncoding.Strict().DecodeString(q.Cursor)
+	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
 	if err != nil {
-		return nil, ports.ErrBadCursor
+		return c, ports.ErrBadCursor
 	}
-	var c cursor
-	if err := json.Unmarshal(data, &c); err != nil || c.List != listName(&q) || c.ID == "" {
-		return nil, ports.ErrBadCursor
+	if err := json.Unmarshal(data, &c); err != nil || c.List != list || c.ID == "" {
+		return c, ports.ErrBadCursor
+	}
+	return c, nil
+}
+
+func parseCursor(q ports.ListQuery) (*place, error) {
+	c, err := unsealed(q.Cursor, listName(&q))
+	if err != nil {
+		return nil, err
 	}
 	p := &place{id: c.ID}
 	switch q.Sort {
@@ -78,8 +90,9 @@ func parseCursor(q ports.ListQuery) (*place, error) {
 // listName is a fingerprint of filters and order.
 func listName(q *ports.ListQuery) string {
 	h := fnv.New64a()
-	fmt.Fprintf(h, "%t %q %q %q %q %q %q %q %d %d %q %t", q.ActiveOnly, q.Type, q.Status, q.CustomerID, q.Priority,
-		q.BusinessKey, q.Step, q.ErrorCode, q.StartedAfter.UnixMilli(), q.StartedBefore.UnixMilli(), q.Sort, q.Ascending)
+	fmt.Fprintf(h, "%t %q %q %q %q %q %q %q %d %d %q %t %d %d", q.ActiveOnly, q.Type, q.Status, q.CustomerID, q.Priority,
+		q.BusinessKey, q.Step, q.ErrorCode, q.StartedAfter.UnixMilli(), q.StartedBefore.UnixMilli(), q.Sort, q.Ascending,
+		q.Stuck, q.UpdatedBefore.UnixMilli())
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 

@@ -46,6 +46,9 @@ type Dialect struct {
 	// MeanAge is the mean of coalesce(ended_at, now) - started_at in whole
 	// microseconds, for the parameter now.
 	MeanAge func(now string) string
+	// Late is the store's time less a grace: what should have happened before
+	// it is late. Param adds a parameter.
+	Late func(grace time.Duration, param func(any) string) string
 	// Columns are those of a row.
 	Columns string
 }
@@ -84,7 +87,7 @@ func NewList(q ports.ListQuery, d Dialect) (*List, error) {
 func (l *List) Totals(all []Total) []Total {
 	q := &l.query
 	return slices.DeleteFunc(all, func(t Total) bool {
-		return q.ActiveOnly && domain.Status(t.Status).Terminal() ||
+		return l.activeOnly() && domain.Status(t.Status).Terminal() ||
 			q.Type != "" && q.Type != t.Type ||
 			q.Status != "" && string(q.Status) != t.Status ||
 			q.Priority != "" && q.Priority != t.Priority
@@ -92,7 +95,13 @@ func (l *List) Totals(all []Total) []Total {
 }
 
 // Answered reports whether the totals are all that the summary needs.
-func (l *List) Answered() bool { return !l.particular() && !l.period() }
+func (l *List) Answered() bool { return !l.particular() && !l.period() && l.query.Stuck <= 0 }
+
+// activeOnly: nothing that has ended is selected.
+func (l *List) activeOnly() bool {
+	q := &l.query
+	return q.ActiveOnly || q.Stuck > 0 || q.Status != "" && !q.Status.Terminal()
+}
 
 // particular: filters on what only a few workflows have in common.
 func (l *List) particular() bool {
@@ -101,7 +110,8 @@ func (l *List) particular() bool {
 }
 
 func (l *List) period() bool {
-	return !l.query.StartedAfter.IsZero() || !l.query.StartedBefore.IsZero()
+	q := &l.query
+	return !q.StartedAfter.IsZero() || !q.StartedBefore.IsZero() || !q.UpdatedBefore.IsZero()
 }
 
 // Page makes the page of up to limit+1 rows and the summary.

@@ -73,7 +73,7 @@ func (l *List) branches(totals []Total) []branch {
 		list = append(list, branch{columns: live, where: l.selected("active", live)})
 	}
 	switch {
-	case q.ActiveOnly || q.Status != "" && !q.Status.Terminal():
+	case l.activeOnly():
 	case l.particular():
 		list = append(list, branch{columns: ended, where: l.selected("NOT active", ended)})
 	default:
@@ -93,7 +93,7 @@ func (l *List) branches(totals []Total) []branch {
 func (l *List) combination(t Total) branch {
 	return branch{columns: ended, kind: &t, where: func(b *statement) {
 		b.printf("NOT active AND type = %s AND ended_status = %s AND priority = %s", b.param(t.Type), b.param(t.Status), b.param(t.Priority))
-		l.inPeriod(b)
+		l.inPeriod(b, ended)
 	}}
 }
 
@@ -113,17 +113,31 @@ func (l *List) selected(condition string, c columns) func(*statement) {
 		if q.BusinessKey != "" {
 			b.WriteString(" AND business_key <> ''") // the partial index wants to hear it
 		}
-		l.inPeriod(b)
+		if q.Stuck > 0 {
+			l.isStuck(b)
+		}
+		l.inPeriod(b, c)
 	}
 }
 
-// inPeriod adds the conditions on the start.
-func (l *List) inPeriod(b *statement) {
+// isStuck adds the condition that an active workflow waits for a person, or for
+// nothing at all: what it waits for is missing or late.
+func (l *List) isStuck(b *statement) {
+	b.printf(" AND (status = 'PARKED' OR (CASE WHEN owner = '' THEN due_at ELSE wake_at END < %s) IS NOT FALSE)",
+		l.dialect.Late(l.query.Stuck, b.param))
+}
+
+// inPeriod adds the conditions on the start and the last change.
+func (l *List) inPeriod(b *statement, c columns) {
 	if from := l.query.StartedAfter; !from.IsZero() {
 		b.printf(" AND started_at >= %s", b.param(from))
 	}
 	if to := l.query.StartedBefore; !to.IsZero() {
 		b.printf(" AND started_at < %s", b.param(to))
+	}
+	if to := l.query.UpdatedBefore; !to.IsZero() {
+		// Nothing is updated before it is started: so the indexes by start end there too.
+		b.printf(" AND %s < %s AND started_at < %s", c.updated, b.param(to), b.param(to))
 	}
 }
 

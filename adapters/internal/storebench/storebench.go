@@ -3,10 +3,14 @@ package storebench
 
 import (
 	"context"
+	"encoding/json"
 	"flag"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/firstviscount/platform-coordination/adapters/postgres/limit"
 	"github.com/firstviscount/platform-coordination/domain"
@@ -45,6 +49,47 @@ func Saga6(b *testing.B, open func(testing.TB) ports.Store) {
 			b.ReportMetric(result.PerSecond(), "sagas/s")
 			b.ReportMetric(float64(result.Commits)/float64(result.Sagas), "commits/saga")
 		})
+	}
+}
+
+// Requested writes sagas as requests begin them: with nothing else, with an
+// idempotency record, and with an audit entry too. The figures tell what each costs.
+func Requested(b *testing.B, open func(testing.TB) ports.Store) {
+	for _, r := range []struct {
+		name string
+		with func(*ports.Change)
+	}{
+		{"plain", func(*ports.Change) {}},
+		{"keyed", keyed},
+		{"audited", func(c *ports.Change) { keyed(c); audited(c) }},
+	} {
+		b.Run(r.name, func(b *testing.B) {
+			store := open(b)
+			b.ResetTimer()
+			result, err := limit.Run(b.Context(), store, limit.Options{Sagas: b.N, Changes: func() []ports.Change {
+				changes := limit.Saga6()
+				r.with(&changes[0])
+				return changes
+			}})
+			if err != nil {
+				b.Fatal(err)
+			}
+			b.ReportMetric(result.PerSecond(), "sagas/s")
+		})
+	}
+}
+
+func keyed(c *ports.Change) {
+	c.Idempotency = &ports.IdempotencyRecord{
+		Scope: uuid.NewString() + "-scope", Fingerprint: strings.Repeat("f", 64),
+		WorkflowID: c.Row.WorkflowID, Version: c.Row.Version, CreatedAt: c.Row.StartedAt,
+	}
+}
+
+func audited(c *ports.Change) {
+	c.Audit = &ports.AuditEntry{
+		ID: "aud-" + uuid.Must(uuid.NewV7()).String(), At: c.Row.StartedAt, Subject: "svc-shop", Role: "service", Action: "startWorkflow",
+		Target: c.Row.WorkflowID, RequestID: uuid.NewString(), TraceID: uuid.NewString(), After: json.RawMessage(`{"status":"IN_PROGRESS"}`),
 	}
 }
 
@@ -94,7 +139,13 @@ func questions(store ports.Store) []question {
 		list("customer", ports.ListQuery{CustomerID: "cust-none"}),
 		list("error", ports.ListQuery{ErrorCode: "NONE"}),
 		list("before", ports.ListQuery{StartedBefore: time.Now().Add(-time.Hour)}),
+		list("idle", ports.ListQuery{UpdatedBefore: time.Now().Add(-time.Hour)}),
+		list("stuck", ports.ListQuery{Stuck: time.Minute}),
 		{"live", func(ctx context.Context) error { _, _, err := store.Live(ctx, time.Minute); return err }},
+		{"purge", func(ctx context.Context) error {
+			_, err := store.PurgeWorkflows(ctx, domain.Completed, time.Now().Add(-time.Hour), 100)
+			return err
+		}},
 		{"claim", func(ctx context.Context) error { _, err := store.Claim(ctx, "replica-2", 10); return err }},
 		{"counts", func(ctx context.Context) error {
 			_, err := store.Counts(ctx, time.Now().AddDate(0, -1, 0), time.Now().Add(time.Hour), "")

@@ -29,6 +29,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/firstviscount/platform-coordination/adapters/postgres"
+	"github.com/firstviscount/platform-coordination/adapters/testserver"
 )
 
 // ServerEnv names the environment variable with the URL of a server to use.
@@ -68,6 +69,7 @@ func Stop() {
 // fails the test if there is no Postgres.
 func Empty(tb testing.TB) string {
 	tb.Helper()
+	testserver.Need(tb, "postgres")
 	server, err := sharedServer()
 	if err != nil {
 		tb.Fatal(err)

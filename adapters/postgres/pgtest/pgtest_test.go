@@ -49,6 +49,23 @@ func TestSchemasAreApart(t *testing.T) {
 	}
 }
 
+func TestRecycledIsEmpty(t *testing.T) {
+	t.Parallel()
+	for range 3 {
+		t.Run("use", func(t *testing.T) {
+			conn := connect(t, Recycled(t))
+			var tables, rows int
+			const applied = "SELECT count(*), (SELECT count(*) FROM templates) FROM coordination_schema"
+			if err := conn.QueryRow(t.Context(), applied).Scan(&tables, &rows); err != nil || tables == 0 || rows != 0 {
+				t.Errorf("%d migrations are applied, there are %d rows, %v", tables, rows, err)
+			}
+			if _, err := conn.Exec(t.Context(), "INSERT INTO templates VALUES ('hash', 'id', '')"); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
 func TestStopLeavesNothing(t *testing.T) {
 	t.Parallel()
 	s, err := Start(Options{NoFsync: true})

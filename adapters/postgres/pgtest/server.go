@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/url"
 	"os"
 	"os/exec"
@@ -20,6 +19,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"github.com/firstviscount/platform-coordination/adapters/testserver"
 )
 
 // Limits of starting and stopping a server.
@@ -46,6 +47,10 @@ type Options struct {
 type Server struct {
 	address *url.URL
 	dir     string // "" if somebody else runs the server
+
+	bin     string              // where its programs are
+	account *syscall.Credential // that it runs as
+	args    []string            // of the server
 
 	keeper *exec.Cmd
 	leash  io.Closer // closing it stops the server
@@ -76,8 +81,8 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{dir: dir, log: &bytes.Buffer{}}
-	if err := s.start(bin, account, o); err != nil {
+	s := &Server{dir: dir, bin: bin, account: account, log: &bytes.Buffer{}}
+	if err := s.create(o); err != nil {
 		s.Stop()
 		os.RemoveAll(dir)
 		return nil, fmt.Errorf("pgtest: %w", err)
@@ -85,27 +90,43 @@ func Start(o Options) (*Server, error) {
 	return s, nil
 }
 
-func (s *Server) start(bin string, account *syscall.Credential, o Options) error {
-	if account != nil {
-		if err := os.Chown(s.dir, int(account.Uid), int(account.Gid)); err != nil {
+// create makes a server in its directory and starts it.
+func (s *Server) create(o Options) error {
+	if s.account != nil {
+		if err := os.Chown(s.dir, int(s.account.Uid), int(s.account.Gid)); err != nil {
 			return err
 		}
 	}
-	data := filepath.Join(s.dir, "data")
-	initdb := s.command(account, filepath.Join(bin, "initdb"), "-D", data, "-U", "postgres", "-A", "trust",
-		"-E", "UTF8", "--locale", "C", "--no-sync")
-	if out, err := initdb.CombinedOutput(); err != nil {
-		return fmt.Errorf("initdb: %w\n%s", err, out)
-	}
-	port, err := freePort()
+	ports, err := testserver.Ports(1)
 	if err != nil {
 		return err
 	}
 	s.address = &url.URL{
 		Scheme: "postgres", User: url.User("postgres"),
-		Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres", RawQuery: "sslmode=disable",
+		Host: testserver.Address(ports[0]), Path: "/postgres", RawQuery: "sslmode=disable",
 	}
-	s.keeper = s.command(account, "/bin/sh", append([]string{"-c", keeperScript, filepath.Join(bin, "postgres"), "-D", data}, flags(s.dir, port, o)...)...)
+	s.args = append([]string{"-D", s.data()}, flags(s.dir, ports[0], o)...)
+	if err := s.initialise(); err != nil {
+		return err
+	}
+	return s.start()
+}
+
+func (s *Server) data() string { return filepath.Join(s.dir, "data") }
+
+// initialise makes the server's data.
+func (s *Server) initialise() error {
+	initdb := s.command(s.account, filepath.Join(s.bin, "initdb"), "-D", s.data(), "-U", "postgres", "-A", "trust",
+		"-E", "UTF8", "--locale", "C", "--no-sync")
+	if out, err := initdb.CombinedOutput(); err != nil {
+		return fmt.Errorf("initdb: %w\n%s", err, out)
+	}
+	return nil
+}
+
+// start starts the server on the data that it has.
+func (s *Server) start() (err error) {
+	s.keeper = s.command(s.account, "/bin/sh", append([]string{"-c", keeperScript, filepath.Join(s.bin, "postgres")}, s.args...)...)
 	s.keeper.Stdout, s.keeper.Stderr = s.log, s.log
 	if s.leash, err = s.keeper.StdinPipe(); err != nil {
 		return err
@@ -237,15 +258,4 @@ func unprivileged() (*syscall.Credential, error) {
 		return nil, err
 	}
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, nil
-}
-
-// freePort asks the system for a port. Another process may take it before the
-// server does; then the server does not start and the test says so.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
