@@ -24,8 +24,9 @@ type Config struct {
 	// Bus opens the participant of a service behind the message bus; nil where
 	// there is none, and then the transport is refused.
 	Bus func(service string, e Entry) (ports.Participant, error)
-	// Inject adds trace headers to HTTP calls. Optional.
-	Inject func(ctx context.Context, h http.Header)
+	// Inject and Responded are as in httpclient. Optional.
+	Inject    func(ctx context.Context, h http.Header)
+	Responded func(ctx context.Context, status int)
 }
 
 // Service is an open participant and how much it takes at once.
@@ -77,7 +78,7 @@ func (cfg *Config) open(service string, e Entry) (ports.Participant, error) {
 	switch {
 	case e.Transport == HTTP:
 		return httpclient.New(httpclient.Config{Service: service, URL: e.URL, Secret: e.Secret, CallbackBaseURL: cfg.CallbackBaseURL,
-			MaxConcurrency: e.MaxConcurrency, Inject: cfg.Inject})
+			MaxConcurrency: e.MaxConcurrency, Inject: cfg.Inject, Responded: cfg.Responded})
 	case e.Transport == Bus && cfg.Bus != nil:
 		return cfg.Bus(service, e)
 	case e.Transport == Simulated && cfg.Simulated != nil:

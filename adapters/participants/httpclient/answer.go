@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/firstviscount/platform-coordination/adapters/internal/retryafter"
 	"github.com/firstviscount/platform-coordination/adapters/participants/protocol"
 	"github.com/firstviscount/platform-coordination/domain"
 )
@@ -36,7 +37,7 @@ func (c *Client) answer(cmd *domain.Dispatch, response *http.Response) domain.An
 		a = c.unread(err)
 	}
 	if a.RetryAfter == 0 && (a.Outcome == domain.Retry || a.Outcome == domain.Unknown) {
-		a.RetryAfter = retryAfter(response.Header.Get("Retry-After"), time.Now())
+		a.RetryAfter = retryafter.Read(response.Header.Get("Retry-After"), time.Now(), protocol.MaxRetryAfter)
 	}
 	return a
 }
@@ -87,18 +88,6 @@ func (c *Client) byStatus(cmd *domain.Dispatch, status int, outcome domain.Outco
 
 func failure(outcome domain.Outcome, code, message string) domain.Answer {
 	return domain.Answer{Outcome: outcome, Error: &domain.StepError{Code: code, Message: message}}
-}
-
-// retryAfter reads the header of that name, seconds or an HTTP date. What is
-// neither is no wait.
-func retryAfter(header string, now time.Time) time.Duration {
-	var wait time.Duration
-	if seconds, err := strconv.ParseUint(header, 10, 31); err == nil {
-		wait = time.Duration(seconds) * time.Second
-	} else if at, err := http.ParseTime(header); err == nil {
-		wait = at.Sub(now)
-	}
-	return min(max(wait, 0), protocol.MaxRetryAfter)
 }
 
 // statusOutcome is what a status means where the body does not say more.

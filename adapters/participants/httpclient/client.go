@@ -57,6 +57,9 @@ type Config struct {
 	// Inject adds headers that carry the trace of ctx, and may replace the
 	// traceparent that is there, in which a workflow is a trace. Optional.
 	Inject func(ctx context.Context, h http.Header)
+	// Responded is told the status of each response to a command, with the
+	// context of Send. Optional.
+	Responded func(ctx context.Context, status int)
 }
 
 // Client is the participant behind one URL.
@@ -66,6 +69,7 @@ type Client struct {
 	callbacks string
 	secret    webhook.Secret
 	inject    func(context.Context, http.Header)
+	responded func(context.Context, int)
 	transport *http.Transport
 }
 
@@ -94,6 +98,7 @@ func New(cfg Config) (*Client, error) {
 		callbacks: callbacks.String(),
 		secret:    cfg.Secret,
 		inject:    cfg.Inject,
+		responded: cfg.Responded,
 		transport: newTransport(cfg.MaxConcurrency),
 	}, nil
 }
@@ -147,6 +152,9 @@ func (c *Client) Send(ctx context.Context, cmd domain.Dispatch) domain.Answer {
 		return c.unanswered(err, sent.written())
 	}
 	defer func() { _ = response.Body.Close() }() // what was not read is not wanted
+	if c.responded != nil {
+		c.responded(ctx, response.StatusCode)
+	}
 	return c.answer(&cmd, response)
 }
 

@@ -6,10 +6,12 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptrace"
+	"strconv"
 	"sync/atomic"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/adapters/participants/protocol"
+	"github.com/firstviscount/platform-coordination/adapters/wire"
 	"github.com/firstviscount/platform-coordination/domain"
 	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
@@ -20,17 +22,27 @@ import (
 // the wire the case means nothing.
 const headerKey = "idempotency-key"
 
+// The headers of the W3C trace context.
+const (
+	headerTrace      = "Traceparent"
+	headerTraceState = "Tracestate"
+)
+
 // contentType is shared by all requests and never changed.
 var contentType = []string{"application/json"}
 
 func (c *Client) request(ctx context.Context, cmd *domain.Dispatch) *http.Request {
 	body := protocol.Command(cmd, c.callbacks)
+	trace := wire.Within(wire.TraceOf(cmd.Trace, cmd.WorkflowID), cmd.CommandID+"#"+strconv.Itoa(cmd.Attempt))
 	header := http.Header{
 		"Content-Type": contentType,
 		"Accept":       contentType,
 		"User-Agent":   {"platform-coordination"},
 		headerKey:      {cmd.CommandID},
-		headerTrace:    {traceparent(cmd)},
+		headerTrace:    {trace.Parent},
+	}
+	if trace.State != "" {
+		header[headerTraceState] = []string{trace.State}
 	}
 	webhook.SetHeaders(header, cmd.CommandID, time.Now(), body, c.secret)
 	if c.inject != nil {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 	"unicode"
@@ -87,6 +88,29 @@ func Answer(body []byte) (domain.Answer, error) {
 	return a, nil
 }
 
+// ErrNoCommand: a reply does not say what it answers.
+var ErrNoCommand = fmt.Errorf("%w: commandId is missing", ErrInvalid)
+
+// Reply reads the data of a reply event: an answer with the ID of its command,
+// and its attempt, 0 if it does not say. Without an outcome it is ErrOutcome:
+// no status could decide instead.
+func Reply(data []byte) (commandID string, a domain.Answer, err error) {
+	a, err = Answer(data)
+	if err != nil {
+		return "", domain.Answer{}, err
+	}
+	if a.Outcome == "" {
+		return "", domain.Answer{}, ErrOutcome
+	}
+	if commandID = readText(member(data, "commandId")); commandID == "" {
+		return "", domain.Answer{}, ErrNoCommand
+	}
+	if n, err := strconv.Atoi(string(member(data, "attempt"))); err == nil && n > 0 {
+		a.Attempt = n
+	}
+	return commandID, a, nil
+}
+
 // As is answer a with an outcome: what the outcome has no use for is dropped,
 // the error that it needs is made up.
 func As(a domain.Answer, outcome domain.Outcome) domain.Answer {
@@ -112,14 +136,20 @@ func member(object []byte, name string) json.RawMessage {
 }
 
 func readError(raw json.RawMessage) *domain.StepError {
-	e := domain.StepError{Code: CodeUnnamed, Message: messageUnnamed}
 	if raw[0] != '{' {
-		return &e
+		return SafeError("", "")
 	}
-	if code := readText(member(raw, "code")); errorCode.MatchString(code) {
+	return SafeError(readText(member(raw, "code")), readText(member(raw, "message")))
+}
+
+// SafeError is what a participant says of an error, made safe to show: a code
+// that does not look like one is CodeUnnamed, and the message is SafeText.
+func SafeError(code, message string) *domain.StepError {
+	e := domain.StepError{Code: CodeUnnamed, Message: messageUnnamed}
+	if errorCode.MatchString(code) {
 		e.Code = code
 	}
-	if message := SafeText(readText(member(raw, "message"))); message != "" {
+	if message = SafeText(message); message != "" {
 		e.Message = message
 	}
 	return &e

@@ -37,13 +37,13 @@ func (s *Services) promise(cmd domain.Dispatch, d time.Duration) bool {
 }
 
 func (s *Services) fulfil(cmd *domain.Dispatch, d time.Duration) {
-	if !pause(s.ctx, time.Time{}, d) || !s.memory.keep(cmd) {
+	if !s.pause(s.ctx, time.Time{}, d) || !s.memory.keep(cmd) {
 		return
 	}
 	answer := domain.Answer{CommandID: cmd.CommandID, Outcome: domain.Succeeded, Result: resultOf(cmd)}
 	gap := firstCallbackGap
 	for range callbackAttempts {
-		if s.callBack(cmd.Token, answer) || !pause(s.ctx, time.Time{}, gap) {
+		if s.callBack(cmd.Token, answer) || !s.pause(s.ctx, time.Time{}, gap) {
 			return
 		}
 		gap = min(2*gap, maxCallbackGap)

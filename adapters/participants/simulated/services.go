@@ -36,6 +36,15 @@ type Config struct {
 	Answers ports.Answers
 	// Entropy chooses the delays; nil is the process's own source.
 	Entropy ports.Entropy
+	// Timer is the time that the participants live in; the system's if nil.
+	Timer Timer
+}
+
+// Timer is a clock that can be waited for.
+type Timer interface {
+	ports.Clock
+	// Sleep waits for d, above 0; false if ctx ends first.
+	Sleep(ctx context.Context, d time.Duration) bool
 }
 
 // Services are all participants. They must be closed.
@@ -56,6 +65,9 @@ type Services struct {
 func New(cfg Config) *Services {
 	if cfg.MinDelay == 0 && cfg.MaxDelay == 0 {
 		cfg.MinDelay, cfg.MaxDelay = DefaultMinDelay, DefaultMaxDelay
+	}
+	if cfg.Timer == nil {
+		cfg.Timer = systemTimer{}
 	}
 	s := &Services{cfg: cfg, memory: newMemory(MaxRemembered), answers: cfg.Answers}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -79,6 +91,13 @@ func (s *Services) Close() {
 	s.promised.Wait()
 }
 
+// Promises is how many commands were answered ACCEPTED and are to be settled yet.
+func (s *Services) Promises() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.promises
+}
+
 // For is the participant of one service. Any name is known.
 func (s *Services) For(service string) ports.Participant {
 	return &participant{services: s, name: service}
@@ -99,16 +118,16 @@ func (p *participant) Check(context.Context) ports.DependencyHealth {
 // Send delivers a command; see ports.Participant.
 func (p *participant) Send(ctx context.Context, cmd domain.Dispatch) domain.Answer {
 	s := p.services
-	if !pause(ctx, cmd.Deadline, s.delay()) {
+	if !s.pause(ctx, cmd.Deadline, s.delay()) {
 		return lost()
 	}
 	t := triggerOf(&cmd)
 	switch t.kind {
 	case never:
-		await(ctx, cmd.Deadline)
+		s.await(ctx, cmd.Deadline)
 		return lost()
 	case slow:
-		if !s.memory.settled(cmd.CommandID) && !pause(ctx, cmd.Deadline, t.wait) {
+		if !s.memory.settled(cmd.CommandID) && !s.pause(ctx, cmd.Deadline, t.wait) {
 			s.memory.handle(&cmd, t) // it is done although nobody waits any more
 			return lost()
 		}
@@ -160,14 +179,35 @@ func (s *Services) delay() time.Duration {
 }
 
 // pause waits for d; false if ctx or the deadline ends first.
-func pause(ctx context.Context, deadline time.Time, d time.Duration) bool {
+func (s *Services) pause(ctx context.Context, deadline time.Time, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil
 	}
-	if !deadline.IsZero() && time.Until(deadline) <= d {
-		await(ctx, deadline)
+	if !deadline.IsZero() && deadline.Sub(s.cfg.Timer.Now()) <= d {
+		s.await(ctx, deadline)
 		return false
 	}
+	return s.cfg.Timer.Sleep(ctx, d)
+}
+
+// await returns when ctx ends or the deadline has passed.
+func (s *Services) await(ctx context.Context, deadline time.Time) {
+	if deadline.IsZero() {
+		<-ctx.Done()
+		return
+	}
+	if left := deadline.Sub(s.cfg.Timer.Now()); left > 0 {
+		s.cfg.Timer.Sleep(ctx, left)
+	}
+}
+
+type systemTimer struct{}
+
+// Now is the time of the machine.
+func (systemTimer) Now() time.Time { return time.Now() }
+
+// Sleep waits for d; false if ctx ends first.
+func (systemTimer) Sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
@@ -176,14 +216,4 @@ func pause(ctx context.Context, deadline time.Time, d time.Duration) bool {
 	case <-ctx.Done():
 		return false
 	}
-}
-
-// await returns when ctx ends or the deadline has passed.
-func await(ctx context.Context, deadline time.Time) {
-	if !deadline.IsZero() {
-		bounded, cancel := context.WithDeadline(ctx, deadline)
-		defer cancel()
-		ctx = bounded
-	}
-	<-ctx.Done()
 }
