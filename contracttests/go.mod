@@ -5,6 +5,7 @@ go 1.26.0
 require (
 	github.com/firstviscount/platform-coordination/domain v0.1.0
 	github.com/firstviscount/platform-coordination/ports v0.1.0
+	github.com/firstviscount/platform-coordination/sdk v0.1.0
 )
 
 replace (

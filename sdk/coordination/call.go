@@ -29,6 +29,7 @@ type call struct {
 	mutation
 	// accepts reports whether a response outside 2xx is an answer, not an error.
 	accepts func(*response) bool
+	credentials
 }
 
 // response is a whole response.
@@ -68,13 +69,20 @@ func (c *Client) send(ctx context.Context, call call) (*response, error) {
 		}
 	}
 	for attempt := 1; ; attempt++ {
-		got, err := c.attempt(ctx, call, target, body)
+		got, err := c.attempt(ctx, &call, target, body)
 		if err == nil {
 			return got, nil
 		}
+		if refusesToken(err) && c.renew(ctx, &call) {
+			attempt--
+			continue
+		}
 		wait, again := c.retries.wait(attempt, err)
-		if !again || !endures(ctx, wait) || !sleep(ctx, wait) {
+		if !again || !endures(ctx, wait) {
 			return nil, fmt.Errorf("coordination: %s: %w", call.name, err)
+		}
+		if !sleep(ctx, wait) {
+			return nil, fmt.Errorf("coordination: %s: %w, after %w", call.name, ctx.Err(), err)
 		}
 	}
 }
@@ -97,7 +105,7 @@ func (c *Client) target(call call) (string, error) {
 
 // attempt sends one request. A response that is not an answer is an *Error, a
 // response that did not arrive a *connectionError.
-func (c *Client) attempt(ctx context.Context, call call, target string, body []byte) (*response, error) {
+func (c *Client) attempt(ctx context.Context, call *call, target string, body []byte) (*response, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout+call.wait)
 	defer cancel()
 	request, err := c.request(ctx, call, target, body)
@@ -114,7 +122,7 @@ func (c *Client) attempt(ctx context.Context, call call, target string, body []b
 	return nil, errorOf(got)
 }
 
-func (c *Client) request(ctx context.Context, call call, target string, body []byte) (*http.Request, error) {
+func (c *Client) request(ctx context.Context, call *call, target string, body []byte) (*http.Request, error) {
 	request, err := http.NewRequestWithContext(ctx, call.method, target, bytes.NewReader(body))
 	if err != nil {
 		return nil, withoutURL(err)
@@ -126,14 +134,7 @@ func (c *Client) request(ctx context.Context, call call, target string, body []b
 		header.Set("Content-Type", "application/json")
 	}
 	call.mutation.setHeaders(header)
-	if c.token != nil && !call.anonymous {
-		token, err := c.token(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("get a token: %w", err)
-		}
-		header.Set("Authorization", "Bearer "+token)
-	}
-	return request, nil
+	return request, c.authorize(ctx, call, header)
 }
 
 func (c *Client) roundTrip(request *http.Request) (*response, error) {

@@ -1,7 +1,6 @@
 package coordination
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -41,6 +40,10 @@ type Client struct {
 	Health *HealthService
 	// Callbacks answers commands that a participant has accepted.
 	Callbacks *CallbackService
+	// Webhooks keeps webhooks: whom the coordinator tells of which events.
+	Webhooks *WebhookService
+	// Audit says who changed what.
+	Audit *AuditService
 
 	base             string
 	http             *http.Client
@@ -51,31 +54,8 @@ type Client struct {
 	userAgent        string
 }
 
-// TokenSource returns the bearer token for a request. It is asked once per
-// attempt and should cache. An error of it ends the call.
-type TokenSource func(ctx context.Context) (string, error)
-
 // Option configures a Client.
 type Option func(*Client) error
-
-// WithToken authenticates with a fixed bearer token, which must not be empty.
-func WithToken(token string) Option {
-	if token == "" {
-		return func(*Client) error { return errors.New("token is empty") }
-	}
-	return WithTokenSource(func(context.Context) (string, error) { return token, nil })
-}
-
-// WithTokenSource authenticates with tokens that change.
-func WithTokenSource(source TokenSource) Option {
-	return func(c *Client) error {
-		if source == nil {
-			return errors.New("token source is nil")
-		}
-		c.token = source
-		return nil
-	}
-}
 
 // WithHTTPClient sends requests through client, for example one whose transport
 // traces. By default the client has its own, which follows no redirects.
@@ -154,6 +134,8 @@ func New(baseURL string, options ...Option) (*Client, error) {
 	client.Templates = &TemplateService{client}
 	client.Health = &HealthService{client}
 	client.Callbacks = &CallbackService{client}
+	client.Webhooks = &WebhookService{client}
+	client.Audit = &AuditService{client}
 	return client, nil
 }
 

@@ -23,6 +23,8 @@ const (
 	ErrSagaNotFound            Code = "SAGA_NOT_FOUND"
 	ErrTemplateNotFound        Code = "TEMPLATE_NOT_FOUND"
 	ErrCallbackNotFound        Code = "CALLBACK_NOT_FOUND"
+	ErrWebhookNotFound         Code = "WEBHOOK_NOT_FOUND"
+	ErrDeliveryNotFound        Code = "DELIVERY_NOT_FOUND"
 	ErrMethodNotAllowed        Code = "METHOD_NOT_ALLOWED"
 	ErrWorkflowAlreadyExists   Code = "WORKFLOW_ALREADY_EXISTS"
 	ErrCallbackConflict        Code = "CALLBACK_CONFLICT" // answered before, with another body
@@ -55,6 +57,8 @@ var httpStatuses = map[Code]int{
 	ErrSagaNotFound:            http.StatusNotFound,
 	ErrTemplateNotFound:        http.StatusNotFound,
 	ErrCallbackNotFound:        http.StatusNotFound,
+	ErrWebhookNotFound:         http.StatusNotFound,
+	ErrDeliveryNotFound:        http.StatusNotFound,
 	ErrMethodNotAllowed:        http.StatusMethodNotAllowed,
 	ErrWorkflowAlreadyExists:   http.StatusConflict,
 	ErrCallbackConflict:        http.StatusConflict,
@@ -162,4 +166,16 @@ type FailureDetails struct {
 	FailedStep            string `json:"failedStep,omitempty" doc:"Step that failed" example:"PAYMENT_PROCESSING"`
 	StepError             string `json:"stepError,omitempty" doc:"What the participant said" example:"Payment was declined by the issuing bank"`
 	CompensationTriggered bool   `json:"compensationTriggered" doc:"Whether what was done is undone" example:"true"`
+}
+
+// PolicyFailedLogins is LimitDetails.policy when an address sent too many
+// requests without a valid token.
+const PolicyFailedLogins = "failed-logins"
+
+// LimitDetails are the details of [ErrRateLimitExceeded].
+type LimitDetails struct {
+	Policy     string   `json:"policy" doc:"The limit that was met: a role, or failed-logins" example:"external"`
+	Limit      int      `json:"limit,omitempty" doc:"Requests that a window allows" example:"1000"`
+	Window     Duration `json:"window,omitempty" doc:"Length of a window" example:"PT1H"`
+	RetryAfter Duration `json:"retryAfter" doc:"Until requests are allowed again" example:"PT14M30S"`
 }

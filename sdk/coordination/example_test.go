@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
@@ -68,6 +69,123 @@ func ExampleWorkflowService_GetStatus() {
 	// IN_PROGRESS 16.67 %
 	// INVENTORY_RESERVATION COMPLETED in PT5S
 	// PAYMENT_PROCESSING IN_PROGRESS by "stripe"
+}
+
+// Each event is told once, whatever happens to the connection. To go on in
+// another process, keep the sequence of the last event.
+func ExampleWorkflowService_Watch() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/event-stream")
+		for i, name := range []string{"WORKFLOW_STARTED", "STEP_COMPLETED", "WORKFLOW_COMPLETED"} {
+			fmt.Fprintf(w, "id: %d\nevent: %s\ndata: {\"workflowId\":\"wf-1\",\"sequence\":%d,\"event\":%q}\n\n", i+1, name, i+1, name)
+		}
+	}))
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	for event, err := range client.Workflows.Watch(context.Background(), "wf-1", coordination.WatchOptions{}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		fmt.Println(event.Sequence, event.Event)
+	}
+	// Output:
+	// 1 WORKFLOW_STARTED
+	// 2 STEP_COMPLETED
+	// 3 WORKFLOW_COMPLETED
+}
+
+func ExampleWorkflowService_Wait() {
+	server := exampleServer(http.StatusOK, `{"workflowId":"wf-1","status":"FAILED","saga":{"state":"COMPENSATED"}}`)
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	status, err := client.Workflows.Wait(ctx, "wf-1")
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(status.Status, status.Saga.State)
+	// Output: FAILED COMPENSATED
+}
+
+func ExampleWorkflowService_Cancel() {
+	server := exampleServer(http.StatusAccepted, "cancel-response")
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	cancelled, err := client.Workflows.Cancel(context.Background(), "wf-660e8400-e29b-41d4-a716-446655440000",
+		coordination.CancelRequest{Reason: "CUSTOMER_REQUESTED", InitiatedBy: "CUSTOMER"})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(cancelled.Status, cancelled.Saga.State)
+	for _, step := range cancelled.Saga.CompensationSteps {
+		fmt.Println(step.Step, step.Status)
+	}
+	if refund := cancelled.Refund; refund != nil && refund.Eligible {
+		fmt.Println(refund.Amount, refund.Currency)
+	}
+	// Output:
+	// CANCELLING COMPENSATING
+	// RELEASE_INVENTORY PENDING
+	// VOID_PAYMENT PENDING
+	// CANCEL_SHIPMENT NOT_APPLICABLE
+	// NOTIFY_CUSTOMER PENDING
+	// 1499.97 USD
+}
+
+// What an error is about is asked by its code; errors.As gives the rest.
+func ExampleError() {
+	server := exampleServer(http.StatusConflict, `{"error":{"code":"WORKFLOW_ALREADY_EXISTS","message":"The order has a workflow",
+		"details":{"workflowId":"wf-1"},"traceId":"b9d7c9a8-3e2f-4d1e-8c7b-6a5d4c3b2a1f"}}`)
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	_, err := client.Workflows.StartOrder(context.Background(), coordination.OrderRequest{OrderID: "ord-1"})
+	fmt.Println(errors.Is(err, coordination.ErrWorkflowAlreadyExists), errors.Is(err, coordination.ErrInvalidRequest))
+
+	var answer *coordination.Error
+	if errors.As(err, &answer) {
+		var details coordination.ConflictDetails
+		if err := answer.DecodeDetails(&details); err == nil {
+			fmt.Println(answer.Status, answer.TraceID, details.WorkflowID)
+		}
+	}
+	// Output:
+	// true false
+	// 409 b9d7c9a8-3e2f-4d1e-8c7b-6a5d4c3b2a1f wf-1
+}
+
+// A source of tokens that live for an hour. One that was refused is not given
+// again, however long it was meant to live.
+func ExampleWithTokenSource() {
+	server := exampleServer(http.StatusOK, "health")
+	defer server.Close()
+	fetch := func(context.Context) (string, error) { return "token", nil } // from whoever issues them
+
+	var mu sync.Mutex
+	var token string
+	var until time.Time
+	client, _ := coordination.New(server.URL, coordination.WithTokenSource(func(ctx context.Context) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		if token != "" && token != coordination.RefusedToken(ctx) && time.Now().Before(until) {
+			return token, nil
+		}
+		fresh, err := fetch(ctx)
+		if err == nil {
+			token, until = fresh, time.Now().Add(time.Hour-time.Minute)
+		}
+		return fresh, err
+	}))
+	health, err := client.Health.Get(context.Background())
+	fmt.Println(health.Status, err)
+	// Output: UP <nil>
 }
 
 func ExampleWithWait() {

@@ -18,6 +18,14 @@ type OrderRequest struct {
 	Metadata        json.RawMessage `json:"metadata,omitempty" doc:"Free JSON object of the caller, at most 16 KiB and 8 levels deep"`
 }
 
+// String says who ordered and how it is paid, nothing personal or secret.
+func (o OrderRequest) String() string {
+	return "order " + o.OrderID + " of customer " + o.CustomerID + ", " + o.PaymentMethod.String() + ", " + o.ShippingAddress.String()
+}
+
+// GoString is String, so that %#v does not show more either.
+func (o OrderRequest) GoString() string { return o.String() }
+
 // LogValue logs who ordered and how much, nothing personal or secret.
 func (o OrderRequest) LogValue() slog.Value {
 	return slog.GroupValue(slog.String("orderId", o.OrderID), slog.String("customerId", o.CustomerID),
@@ -49,13 +57,12 @@ const (
 	ChargeOther    ChargeType = "OTHER"
 )
 
-// PaymentMethod says how an order is paid. Its token is a secret: printing or
-// logging a PaymentMethod leaves it out.
+// PaymentMethod says how an order is paid. Printing or logging it shows the kind only.
 type PaymentMethod struct {
-	Type     string `json:"type" doc:"Kind of payment" example:"CREDIT_CARD" minLength:"1" maxLength:"1024"`
-	Token    string `json:"token" doc:"Token of the payment provider; never shown again" example:"tok_visa_4242" minLength:"1" maxLength:"1024"`
-	Amount   Amount `json:"amount,omitempty" doc:"Total to be paid; by default the total of items and charges, which it must equal" example:"1499.97" minimum:"0"`
-	Currency string `json:"currency,omitempty" doc:"ISO 4217 code; USD by default" example:"USD" pattern:"^[A-Z]{3}$"`
+	Type     string    `json:"type" doc:"Kind of payment" example:"CREDIT_CARD" minLength:"1" maxLength:"1024"`
+	Token    Sensitive `json:"token" doc:"Token of the payment provider; never shown again" example:"tok_visa_4242" minLength:"1" maxLength:"1024"`
+	Amount   Amount    `json:"amount,omitempty" doc:"Total to be paid; by default the total of items and charges, which it must equal" example:"1499.97" minimum:"0"`
+	Currency string    `json:"currency,omitempty" doc:"ISO 4217 code; USD by default" example:"USD" pattern:"^[A-Z]{3}$"`
 }
 
 // String names the kind of payment only.
@@ -70,13 +77,13 @@ func (p PaymentMethod) LogValue() slog.Value { return slog.StringValue(p.String(
 // ShippingAddress is where an order is sent. It is personal data: printing or
 // logging it shows the country only.
 type ShippingAddress struct {
-	Name    string `json:"name" doc:"Name of the recipient" example:"John Doe" minLength:"1" maxLength:"1024"`
-	Street  string `json:"street" doc:"Street and number" example:"123 Main St" minLength:"1" maxLength:"1024"`
-	City    string `json:"city" doc:"City" example:"New York" minLength:"1" maxLength:"1024"`
-	State   string `json:"state,omitempty" doc:"State or province" example:"NY" maxLength:"1024"`
-	ZipCode string `json:"zipCode" doc:"Postal code" example:"10001" minLength:"1" maxLength:"1024"`
-	Country string `json:"country" doc:"Country code" example:"US" minLength:"1" maxLength:"1024"`
-	Phone   string `json:"phone,omitempty" doc:"Phone number" example:"+1234567890" maxLength:"1024"`
+	Name    Sensitive `json:"name" doc:"Name of the recipient" example:"John Doe" minLength:"1" maxLength:"1024"`
+	Street  Sensitive `json:"street" doc:"Street and number" example:"123 Main St" minLength:"1" maxLength:"1024"`
+	City    Sensitive `json:"city" doc:"City" example:"New York" minLength:"1" maxLength:"1024"`
+	State   Sensitive `json:"state,omitempty" doc:"State or province" example:"NY" maxLength:"1024"`
+	ZipCode Sensitive `json:"zipCode" doc:"Postal code" example:"10001" minLength:"1" maxLength:"1024"`
+	Country string    `json:"country" doc:"Country code" example:"US" minLength:"1" maxLength:"1024"`
+	Phone   Sensitive `json:"phone,omitempty" doc:"Phone number" example:"+1234567890" maxLength:"1024"`
 }
 
 // String names the country only.

@@ -90,6 +90,7 @@ type Forward struct {
 // response, of a callback, or as data of a reply event.
 type Answer struct {
 	CommandID  string          `json:"commandId,omitempty" doc:"Command that is answered; needed in a reply event only"`
+	Attempt    int             `json:"attempt,omitempty" doc:"Attempt that is answered, as the command gave it; without it an answer that is not final is taken for doubt" example:"1"`
 	Outcome    Outcome         `json:"outcome,omitempty" doc:"What became of the command; without it the HTTP status decides" example:"SUCCEEDED" enum:"SUCCEEDED,ACCEPTED,REJECTED,RETRY,UNKNOWN"`
 	Result     json.RawMessage `json:"result,omitempty" doc:"JSON object whose members join the saga's context"`
 	Error      *StepError      `json:"error,omitempty" doc:"Why not"`

@@ -48,6 +48,13 @@ func (r Retries) wait(attempt int, err error) (time.Duration, bool) {
 	if attempt >= r.MaxAttempts || !transient(err) {
 		return 0, false
 	}
+	wait := r.pause(attempt, err)
+	return wait, wait <= r.MaxWait
+}
+
+// pause is the wait after attempt number attempt failed with err: longer than
+// MaxWait only if the service asks for it.
+func (r Retries) pause(attempt int, err error) time.Duration {
 	wait := r.MinWait
 	for range attempt - 1 {
 		if wait *= 2; wait > r.MaxWait {
@@ -59,7 +66,7 @@ func (r Retries) wait(attempt int, err error) (time.Duration, bool) {
 	if answer, ok := errors.AsType[*Error](err); ok {
 		wait = max(wait, answer.RetryAfter)
 	}
-	return wait, wait <= r.MaxWait
+	return wait
 }
 
 // transient reports whether the same request may succeed a little later.

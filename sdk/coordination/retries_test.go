@@ -31,6 +31,7 @@ type reply struct {
 type script struct {
 	replies []reply
 	keys    []string
+	tokens  []string
 	bodies  []string
 	times   []time.Time
 }
@@ -42,6 +43,7 @@ func (s *script) RoundTrip(request *http.Request) (*http.Response, error) {
 	}
 	next := s.replies[min(len(s.times), len(s.replies)-1)]
 	s.keys = append(s.keys, request.Header.Get("X-Idempotency-Key"))
+	s.tokens = append(s.tokens, request.Header.Get("Authorization"))
 	s.bodies = append(s.bodies, string(body))
 	s.times = append(s.times, time.Now())
 	if next.err != nil {
@@ -181,7 +183,7 @@ func TestWaitsEndWithTheContext(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		start := time.Now()
 		_, err := startOrder(ctx, script.client(t))
-		if !errors.Is(err, coordination.ErrServiceUnavailable) || time.Since(start) != time.Second {
+		if !errors.Is(err, coordination.ErrServiceUnavailable) || !errors.Is(err, context.Canceled) || time.Since(start) != time.Second {
 			t.Errorf("gave up after %v with %v", time.Since(start), err)
 		}
 	})
@@ -229,6 +231,61 @@ func TestTokensAreFetchedForEveryAttempt(t *testing.T) {
 	client := script.client(t, coordination.WithTokenSource(func(context.Context) (string, error) { return "", failure }))
 	if _, err := startOrder(t.Context(), client); !errors.Is(err, failure) || len(script.times) != 0 {
 		t.Errorf("%d attempts without a token (%v)", len(script.times), err)
+	}
+}
+
+// cachedTokens gives the same token until that was refused: t1, t2, …
+func cachedTokens() coordination.TokenSource {
+	n := 1
+	return func(ctx context.Context) (string, error) {
+		if coordination.RefusedToken(ctx) == fmt.Sprint("t", n) {
+			n++
+		}
+		return fmt.Sprint("t", n), nil
+	}
+}
+
+func TestARefusedTokenIsRenewedOnce(t *testing.T) {
+	t.Parallel()
+	expired := reply{status: 401, body: `{"error":{"code":"AUTHENTICATION_REQUIRED","message":"expired","traceId":"t"}}`}
+	failing := func(ctx context.Context) (string, error) {
+		if coordination.RefusedToken(ctx) != "" {
+			return "", errors.New("no other token")
+		}
+		return "t", nil
+	}
+	for name, c := range map[string]struct {
+		tokens  coordination.Option
+		replies []reply
+		sent    []string
+		err     error
+	}{
+		"renewed":               {coordination.WithTokenSource(cachedTokens()), []reply{expired, success}, []string{"t1", "t2"}, nil},
+		"renewed between tries": {coordination.WithTokenSource(cachedTokens()), []reply{busy, expired, busy, success}, []string{"t1", "t1", "t2", "t2"}, nil},
+		"refused again":         {coordination.WithTokenSource(cachedTokens()), []reply{expired}, []string{"t1", "t2"}, coordination.ErrAuthenticationRequired},
+		"no other":              {coordination.WithTokenSource(failing), []reply{expired}, []string{"t"}, coordination.ErrAuthenticationRequired},
+		"fixed":                 {coordination.WithToken("t"), []reply{expired}, []string{"t"}, coordination.ErrAuthenticationRequired},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				script := &script{replies: c.replies}
+				_, err := startOrder(t.Context(), script.client(t, c.tokens))
+				if !errors.Is(err, c.err) || (err == nil) != (c.err == nil) {
+					t.Errorf("the error is %v, want %v", err, c.err)
+				}
+				for i, token := range c.sent {
+					c.sent[i] = "Bearer " + token
+				}
+				if !slices.Equal(script.tokens, c.sent) || len(slices.Compact(script.keys)) != 1 {
+					t.Errorf("sent %q under keys %q, want %q", script.tokens, script.keys, c.sent)
+				}
+			})
+		})
+	}
+	script := &script{replies: []reply{expired}}
+	if _, err := startOrder(t.Context(), script.client(t)); !errors.Is(err, coordination.ErrAuthenticationRequired) || len(script.times) != 1 {
+		t.Errorf("without a token: %v after %d attempts", err, len(script.times))
 	}
 }
 

@@ -119,6 +119,12 @@ const (
 	EventWorkflowCancelled         EventName = "WORKFLOW_CANCELLED"
 )
 
+// Terminal reports whether the workflow ended with this event. A retry or a
+// manual compensation can still open a new run of it, whose events follow.
+func (e EventName) Terminal() bool {
+	return e == EventWorkflowCompleted || e == EventWorkflowFailed || e == EventWorkflowCancelled
+}
+
 // The built-in workflow types.
 const (
 	TypeOrderFulfillment       = "ORDER_FULFILLMENT"

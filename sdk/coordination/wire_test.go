@@ -40,6 +40,12 @@ var documents = map[string]any{
 	"saga":                 &coordination.Saga{},
 	"template-list":        &coordination.TemplateList{},
 	"workflow-status":      &coordination.WorkflowStatus{},
+	"delivery-list":        &coordination.DeliveryList{},
+	"rotated-secret":       &coordination.RotatedSecret{},
+	"webhook-created":      &coordination.Webhook{},
+	"webhook-list":         &coordination.WebhookList{},
+	"webhook-payload":      &coordination.WebhookPayload{},
+	"webhook-request":      &coordination.WebhookRequest{},
 }
 
 func TestEveryDocumentSurvivesDecodingAndEncoding(t *testing.T) {
@@ -154,8 +160,9 @@ func TestDocumentationTagsAgree(t *testing.T) {
 	}
 	for _, prototype := range []any{
 		coordination.ReturnRequest{}, coordination.ReplenishmentRequest{}, coordination.StartRequest{},
-		coordination.CompensationTestInput{}, coordination.ViolationDetails{}, coordination.ConflictDetails{},
-		coordination.StateDetails{}, coordination.FailureDetails{},
+		coordination.CompensationTestInput{}, coordination.ViolationDetails{}, coordination.ConflictDetails{}, coordination.LimitDetails{},
+		coordination.StateDetails{}, coordination.FailureDetails{}, coordination.WebhookUpdate{}, coordination.RotateSecretRequest{},
+		coordination.RecoverRequest{}, coordination.RecoverResponse{}, coordination.RedeliverResponse{},
 	} {
 		checkTags(t, reflect.TypeOf(prototype), seen)
 	}

@@ -35,10 +35,12 @@ type ListQuery struct {
 	ErrorCode     string // of a participant
 	StartedAfter  time.Time
 	StartedBefore time.Time
-	Page          int    // from 0; not together with Cursor
-	Size          int    // of a page
-	Sort          string // field,asc or field,desc: startedAt, updatedAt, status, type, priority
-	Cursor        string // Pagination.NextCursor of the page before
+	UpdatedBefore time.Time // nothing has happened to them since
+	Stuck         bool      // PARKED, or not moved when they were due
+	Page          int       // from 0; not together with Cursor
+	Size          int       // of a page
+	Sort          string    // field,asc or field,desc: startedAt, updatedAt, status, type, priority
+	Cursor        string    // Pagination.NextCursor of the page before
 }
 
 // EventsQuery pages the events of a workflow; Size is at most 100, by default 20.
@@ -190,6 +192,10 @@ func (q ListQuery) values() url.Values {
 	set(values, "errorCode", q.ErrorCode)
 	setTime(values, "startedAfter", q.StartedAfter)
 	setTime(values, "startedBefore", q.StartedBefore)
+	setTime(values, "updatedBefore", q.UpdatedBefore)
+	if q.Stuck {
+		values.Set("stuck", "true")
+	}
 	set(values, "sort", q.Sort)
 	return values
 }

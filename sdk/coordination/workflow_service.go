@@ -2,15 +2,7 @@ package coordination
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"time"
-)
-
-// Poll intervals of [WorkflowService.Wait].
-const (
-	minPollInterval = 100 * time.Millisecond
-	maxPollInterval = 2 * time.Second
 )
 
 // WorkflowService starts, watches and steers workflows.
@@ -88,24 +80,6 @@ func (s *WorkflowService) Retry(ctx context.Context, workflowID string, request 
 				CurrentStep: status.CurrentStep, Ended: status,
 			}
 		})
-}
-
-// Wait returns the status of a workflow as soon as it has ended, or is PARKED
-// and so waits for a person. It asks at intervals that grow to two seconds;
-// bound it with ctx.
-func (s *WorkflowService) Wait(ctx context.Context, workflowID string) (*WorkflowStatus, error) {
-	for interval := minPollInterval; ; interval = min(interval*3/2, maxPollInterval) {
-		status, err := s.GetStatus(ctx, workflowID)
-		if err != nil {
-			return nil, err
-		}
-		if status.Status.Terminal() || status.Status == StatusParked {
-			return status, nil
-		}
-		if !sleep(ctx, interval) {
-			return nil, fmt.Errorf("coordination: wait for workflow: %w", ctx.Err())
-		}
-	}
 }
 
 // mutate posts one mutating call. An answer that is the final status, because

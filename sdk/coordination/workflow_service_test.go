@@ -1,14 +1,10 @@
 package coordination_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"slices"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
@@ -136,52 +132,5 @@ func TestIterationStops(t *testing.T) {
 		if last == nil || count > 20 {
 			t.Errorf("%s: ended after %d workflows with %v", name, count, last)
 		}
-	}
-}
-
-func TestWaitPollsUntilTheEnd(t *testing.T) {
-	t.Parallel()
-	for _, end := range []coordination.Status{
-		coordination.StatusCompleted, coordination.StatusFailed, coordination.StatusCancelled, coordination.StatusParked,
-	} {
-		synctest.Test(t, func(t *testing.T) {
-			script := &script{}
-			for _, status := range []coordination.Status{
-				coordination.StatusStarted, coordination.StatusInProgress, coordination.StatusRetrying,
-				coordination.StatusCompensating, coordination.StatusCancelling, end,
-			} {
-				script.replies = append(script.replies, reply{status: 200, body: fmt.Sprintf(`{"status":%q}`, status)})
-			}
-			status, err := script.client(t).Workflows.Wait(t.Context(), workflowID)
-			if err != nil || status.Status != end || len(script.times) != 6 {
-				t.Errorf("ended with %v (%v) after %d polls", status, err, len(script.times))
-			}
-		})
-	}
-}
-
-func TestWaitIsBounded(t *testing.T) {
-	t.Parallel()
-	synctest.Test(t, func(t *testing.T) {
-		script := &script{replies: []reply{{status: 200, body: `{"status":"IN_PROGRESS"}`}}}
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		start := time.Now()
-		_, err := script.client(t).Workflows.Wait(ctx, workflowID)
-		if !errors.Is(err, context.DeadlineExceeded) || time.Since(start) != time.Minute {
-			t.Errorf("ended after %v with %v", time.Since(start), err)
-		}
-		for i := 1; i < len(script.times); i++ {
-			if gap := script.times[i].Sub(script.times[i-1]); gap < 100*time.Millisecond || gap > 2*time.Second {
-				t.Errorf("poll %d came after %v", i, gap)
-			}
-		}
-		if len(script.times) < 30 {
-			t.Errorf("polled only %d times in a minute", len(script.times))
-		}
-	})
-	script := &script{replies: []reply{internal}}
-	if _, err := script.client(t).Workflows.Wait(t.Context(), workflowID); !errors.Is(err, coordination.ErrInternal) {
-		t.Errorf("the error is %v", err)
 	}
 }

@@ -1,20 +1,43 @@
 // Package webhook signs and verifies HTTP requests as Standard Webhooks
 // (https://www.standardwebhooks.com) describes: HMAC-SHA256 over id, timestamp
 // and body, in the headers webhook-id, webhook-timestamp and webhook-signature.
+// The coordinator signs webhooks and the commands to participants with it.
 //
-// The coordinator signs commands to participants and webhooks with it; who
-// receives them verifies with it:
+// # Receiving webhooks
 //
-//	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-//	…
-//	if err := webhook.Verify(r.Header, body, time.Now(), secret); err != nil {
-//		http.Error(w, "not signed by the coordinator", http.StatusUnauthorized)
-//		return
-//	}
+// A [Handler] is all that a receiver needs: it reads, verifies and answers, and
+// calls a function for each event.
 //
-// Verify over the exact bytes that were received, before they are parsed. A
-// valid signature proves origin and freshness, not novelty: within [Tolerance]
-// the same request can come again, so remember the ids.
+//	http.Handle("POST /hooks", &webhook.Handler{
+//		Secrets: []webhook.Secret{secret},
+//		Handle: func(ctx context.Context, e webhook.Event) error {
+//			return orders.Apply(ctx, e.ID, e.Event, e.Data) // once for each e.ID
+//		},
+//	})
+//
+// Whoever has a handler of another kind calls [Verify] over the exact bytes that
+// were received, before they are parsed. A valid signature proves origin and
+// freshness, not novelty: within [Tolerance] the same request can come again, so
+// remember the ids.
+//
+// # Rotating a secret
+//
+// While a secret is rotated the coordinator signs with both. A receiver that
+// knows either accepts; one that lists both, in whatever order, never refuses.
+//
+// # Payloads without their headers
+//
+// A payload is sealed too: its member signature covers the other members,
+// however they are written ([Seal], [VerifySeal], [Canonical]). It serves those
+// who get payloads from a queue or a log.
+//
+// # Testing a receiver
+//
+// Package webhooktest delivers events to a handler. All that a receiver must
+// keep is checked by coordctl contract verify webhook, or from a test by the
+// module contracttests, package webhookconsumer.
+//
+// The package needs nothing but the standard library.
 package webhook
 
 import (
@@ -86,6 +109,16 @@ func ParseSecret(text string) (Secret, error) {
 		return Secret{}, ErrSecret
 	}
 	return NewSecret(key)
+}
+
+// MustParseSecret is ParseSecret for the start of a program: it panics where that
+// gives an error. The panic does not quote the text.
+func MustParseSecret(text string) Secret {
+	s, err := ParseSecret(text)
+	if err != nil {
+		panic("webhook: " + err.Error())
+	}
+	return s
 }
 
 // IsZero reports whether s holds no key.

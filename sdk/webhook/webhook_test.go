@@ -92,6 +92,19 @@ func TestParseSecretRefuses(t *testing.T) {
 	}
 }
 
+func TestMustParseSecret(t *testing.T) {
+	t.Parallel()
+	if webhook.MustParseSecret(vectorSecret).Reveal() != vectorSecret {
+		t.Error("it is another secret")
+	}
+	defer func() {
+		if text := fmt.Sprint(recover()); !strings.Contains(text, "not a secret") || strings.Contains(text, "guessable") {
+			t.Errorf("panicked with %q", text)
+		}
+	}()
+	webhook.MustParseSecret("guessable")
+}
+
 func TestVerify(t *testing.T) {
 	t.Parallel()
 	good := secret(t, vectorSecret)
