@@ -31,6 +31,8 @@ const (
 	DefaultLeeway = 30 * time.Second
 	// MaxSubjectBytes bounds the subject, which becomes part of keys and logs.
 	MaxSubjectBytes = 256
+	// MaxIssuerBytes bounds the issuer.
+	MaxIssuerBytes = 512
 	// MaxScopes bounds the scopes of one token.
 	MaxScopes = 64
 )
@@ -49,6 +51,8 @@ const (
 // Principal is whom a verified token speaks for.
 type Principal struct {
 	Subject string
+	// Issuer is the claim, empty without one.
+	Issuer string
 	// Role is the claim as it stands; a role this service does not know allows nothing.
 	Role string
 	// Scopes narrow what the role allows; nil when the token has no scope claim.
@@ -179,7 +183,10 @@ func (c *claims) principal() (Principal, error) {
 	if c.Subject == "" || len(c.Subject) > MaxSubjectBytes {
 		return Principal{}, fmt.Errorf("%w: subject is empty or too long", ErrToken)
 	}
-	p := Principal{Subject: c.Subject, Role: c.Role}
+	if len(c.Issuer) > MaxIssuerBytes {
+		return Principal{}, fmt.Errorf("%w: issuer is too long", ErrToken)
+	}
+	p := Principal{Subject: c.Subject, Issuer: c.Issuer, Role: c.Role}
 	if c.Scope != nil {
 		p.Scopes = strings.Fields(*c.Scope)
 		if len(p.Scopes) > MaxScopes {

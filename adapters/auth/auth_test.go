@@ -115,6 +115,15 @@ func TestForgedTokensAreRefused(t *testing.T) {
 		"trailing bits in signature":  valid[:len(valid)-1] + nextBase64(valid[len(valid)-1]),
 		"crit":                        sign(header("HS256", `,"crit":["exp"]`), good),
 		"b64 false":                   sign(header("HS256", `,"b64":false`), good),
+		"two signatures":              `{"payload":"` + strings.Split(valid, ".")[1] + `","signatures":[{"protected":"` + strings.Split(valid, ".")[0] + `","signature":"` + strings.Split(valid, ".")[2] + `"},{"protected":"` + strings.Split(valid, ".")[0] + `","signature":"` + strings.Split(valid, ".")[2] + `"}]}`,
+		"JSON serialization":          `{"payload":"` + strings.Split(valid, ".")[1] + `","protected":"` + strings.Split(valid, ".")[0] + `","signature":"` + strings.Split(valid, ".")[2] + `"}`,
+		"encrypted":                   sign(header("HS256", `,"enc":"A256GCM"`), good),
+		"crit of an extension":        sign(header("HS256", `,"crit":["x"],"x":1`), good),
+		"crit that is empty":          sign(header("HS256", `,"crit":[]`), good),
+		"long issuer":                 sign(header("HS256"), `{"sub":"a","exp":1768485600,"iss":"`+strings.Repeat("i", auth.MaxIssuerBytes+1)+`"}`),
+		"kid is SQL":                  sign(header("HS256", `,"kid":"' OR 1=1 --"`), good),
+		"kid is a URL":                sign(header("HS256", `,"kid":"https://x.example/k"`), good),
+		"kid is empty":                sign(header("HS256", `,"kid":""`), good),
 		"nested":                      sign(header("HS256", `,"cty":"JWT"`), good),
 		"compressed":                  sign(header("HS256", `,"zip":"DEF"`), good),
 		"kid is a path":               sign(header("HS256", `,"kid":"../../dev/null"`), good),
@@ -246,4 +255,24 @@ func hasValidMAC(token string) bool {
 	mac := hmac.New(sha256.New, secret)
 	mac.Write([]byte(token[:at]))
 	return token[at+1:] == base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+func TestAccessTokensAreAcceptedByTheirType(t *testing.T) {
+	t.Parallel()
+	v := sharedVerifier(t, nil)
+	for _, typ := range []string{"JWT", "jwt", "at+jwt", "AT+JWT"} {
+		p, err := v.Verify(t.Context(), sign(`{"alg":"HS256","typ":"`+typ+`"}`, `{"iss":"issuer","sub":"a","role":"admin","exp":1768485600}`))
+		if err != nil || p.Issuer != "issuer" {
+			t.Errorf("%s: %+v, %v", typ, p, err)
+		}
+	}
+}
+
+func TestATokenAtTheLimitsIsAccepted(t *testing.T) {
+	t.Parallel()
+	long := sign(header("HS256", `,"kid":"`+strings.Repeat("k", 128)+`"`),
+		`{"iss":"`+strings.Repeat("i", auth.MaxIssuerBytes)+`","sub":"`+strings.Repeat("s", auth.MaxSubjectBytes)+`","role":"admin","exp":1768485600}`)
+	if _, err := sharedVerifier(t, nil).Verify(t.Context(), long); err != nil {
+		t.Error(err)
+	}
 }

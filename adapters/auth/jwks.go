@@ -1,9 +1,11 @@
 package auth
 
 import (
+	"bytes"
 	"context"
 	"crypto"
 	"crypto/rsa"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -36,8 +38,9 @@ const (
 	MinRSABits = 2048
 
 	fetchTimeout = 5 * time.Second
-	// A request does not wait for the limit on fetches: the token is refused at once.
-	fetchLimitWait = time.Millisecond
+	// A request hardly waits for the limit on fetches: who would have to wait
+	// longer is refused at once. A busy machine needs some of it to come to that.
+	fetchLimitWait = 100 * time.Millisecond
 )
 
 // keySet finds public keys in a JWKS, by "kid" where the token has one.
@@ -168,14 +171,25 @@ func (t *watchedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	response.Body = &boundedBody{Reader: io.LimitReader(response.Body, MaxKeySetBytes), Closer: response.Body}
-	if response.StatusCode == http.StatusOK {
-		t.set.lastGood.Store(t.set.now().Unix())
+	data, err := io.ReadAll(io.LimitReader(response.Body, MaxKeySetBytes+1))
+	_ = response.Body.Close()
+	if err != nil {
+		return nil, err
 	}
+	response.Body = io.NopCloser(bytes.NewReader(data))
+	if response.StatusCode != http.StatusOK {
+		return response, nil
+	}
+	if len(data) > MaxKeySetBytes || !isKeySet(data) {
+		return nil, fmt.Errorf("the answer is no key set of at most %d bytes", MaxKeySetBytes)
+	}
+	t.set.lastGood.Store(t.set.now().Unix())
 	return response, nil
 }
 
-type boundedBody struct {
-	io.Reader
-	io.Closer
+// isKeySet reports a key set that has keys. Nothing else makes the last good
+// one younger, or replaces it.
+func isKeySet(data []byte) bool {
+	var set struct{ Keys []json.RawMessage }
+	return json.Unmarshal(data, &set) == nil && len(set.Keys) > 0
 }

@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -231,4 +232,110 @@ func TestKeySetThatWasNeverFetchedIsUnavailable(t *testing.T) {
 	if _, err := v.Verify(context.Background(), signWith(t, jwt.SigningMethodEdDSA, "k", testKeys().ed)); !errors.Is(err, ports.ErrUnavailable) {
 		t.Errorf("error is %v", err)
 	}
+}
+
+// Keys and addresses in a token's own header are what an attacker would have
+// it verified with.
+func TestKeysOfTheHeaderAreNotUsed(t *testing.T) {
+	t.Parallel()
+	keys := testKeys()
+	v := fileVerifier(t, map[string]any{"r": keys.rsa.Public(), "d": keys.ed.Public()})
+	source := newKeyServer(t)
+	source.serve(jwksJSON(t, map[string]any{"evil": keys.ec.Public()}))
+	own, err := jwkset.NewJWKFromKey(keys.ec.Public(), jwkset.JWKOptions{Metadata: jwkset.JWKMetadataOptions{KID: "evil"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, value := range map[string]any{"jwk": own.Marshal(), "jku": source.URL, "x5u": source.URL, "x5c": []string{"MIIB"}} {
+		token := jwt.NewWithClaims(jwt.SigningMethodES256, jwt.MapClaims{"sub": "a", "role": "service", "exp": noon.Add(time.Hour).Unix()})
+		token.Header["kid"], token.Header[name] = "evil", value
+		text, err := token.SignedString(keys.ec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p, err := v.Verify(t.Context(), text); !errors.Is(err, auth.ErrToken) {
+			t.Errorf("%s: accepted as %+v, error %v", name, p, err)
+		}
+	}
+	if n := source.fetches.Load(); n != 0 {
+		t.Errorf("an address of a header was fetched %d times", n)
+	}
+}
+
+// During a rotation both keys are in the set; when it is over, only the new one.
+func TestRotationOverlapsAndEnds(t *testing.T) {
+	t.Parallel()
+	keys := testKeys()
+	server := newKeyServer(t)
+	server.serve(jwksJSON(t, map[string]any{"old": keys.ed.Public()}))
+	v, err := auth.New(auth.Config{JWKS: server.URL, Clock: fixedClock(noon)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(v.Close)
+	old, rotated := signWith(t, jwt.SigningMethodEdDSA, "old", keys.ed), signWith(t, jwt.SigningMethodES256, "new", keys.ec)
+	server.serve(jwksJSON(t, map[string]any{"old": keys.ed.Public(), "new": keys.ec.Public()}))
+	for name, token := range map[string]string{"new": rotated, "old": old} {
+		if _, err := v.Verify(t.Context(), token); err != nil {
+			t.Errorf("while both are in the set, the %s key: %v", name, err)
+		}
+	}
+	server.serve(jwksJSON(t, map[string]any{"new": keys.ec.Public()}))
+	late, err := auth.New(auth.Config{JWKS: server.URL, Clock: fixedClock(noon)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(late.Close)
+	if _, err := late.Verify(t.Context(), old); !errors.Is(err, auth.ErrToken) {
+		t.Errorf("a key that has left the set: %v", err)
+	}
+	if _, err := late.Verify(t.Context(), rotated); err != nil {
+		t.Errorf("the key that has stayed: %v", err)
+	}
+}
+
+// A source that answers, but not with keys, is as good as away: the last good
+// set goes on and grows old.
+func TestWhatIsNoKeySetIsNoGoodFetch(t *testing.T) {
+	t.Parallel()
+	for name, body := range map[string]string{"a page": "<html>", "no keys": `{"keys":[]}`, "no set": `{}`, "too long": `{"keys":["` + strings.Repeat("x", auth.MaxKeySetBytes) + `"]}`} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keys := testKeys()
+			server := newKeyServer(t)
+			server.serve(jwksJSON(t, map[string]any{"k": keys.ed.Public()}))
+			clock := &movingClock{}
+			clock.at.Store(noon.Unix())
+			v, err := auth.New(auth.Config{JWKS: server.URL, Clock: clock})
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(v.Close)
+			good := longLived(t, "k", keys.ed)
+			if _, err := v.Verify(t.Context(), good); err != nil {
+				t.Fatal(err)
+			}
+			server.serve([]byte(body))
+			clock.at.Add(int64(auth.MaxKeySetAge / time.Second))
+			_, _ = v.Verify(t.Context(), signWith(t, jwt.SigningMethodEdDSA, "unknown", keys.ed)) // has it fetched
+			if _, err := v.Verify(t.Context(), good); err != nil {
+				t.Errorf("at the age of %s: %v", auth.MaxKeySetAge, err)
+			}
+			clock.at.Add(1)
+			if _, err := v.Verify(t.Context(), good); !errors.Is(err, ports.ErrUnavailable) {
+				t.Errorf("after %s: %v", auth.MaxKeySetAge, err)
+			}
+		})
+	}
+}
+
+func longLived(t *testing.T, kid string, key any) string {
+	t.Helper()
+	token := jwt.NewWithClaims(jwt.SigningMethodEdDSA, jwt.MapClaims{"sub": "a", "role": "service", "exp": noon.Add(72 * time.Hour).Unix()})
+	token.Header["kid"] = kid
+	text, err := token.SignedString(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return text
 }
