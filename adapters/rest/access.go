@@ -3,6 +3,7 @@ package rest
 import (
 	"context"
 	"errors"
+	"net/http"
 	"slices"
 	"strings"
 
@@ -15,6 +16,8 @@ import (
 // Caller is whom a verified token speaks for.
 type Caller struct {
 	Subject string
+	// Issuer is who vouches for the subject; empty if the token does not say.
+	Issuer string
 	// Role is external, service or admin; any other allows nothing.
 	Role string
 	// Scopes narrow the role; nil leaves it whole.
@@ -24,6 +27,15 @@ type Caller struct {
 // Verify returns whom a bearer token speaks for. ports.ErrUnavailable means
 // that no token can be judged now, any other error that this one is refused.
 type Verify func(ctx context.Context, token string) (Caller, error)
+
+type callerKey struct{}
+
+// WithCaller makes whoever serves requests with ctx believe that they come from
+// c, without a token: for requests that another transport has authorised.
+// Nothing that arrives over the network can have it.
+func WithCaller(ctx context.Context, c Caller) context.Context {
+	return context.WithValue(ctx, callerKey{}, c)
+}
 
 // rank orders the roles: each holds what the ones below it hold.
 type rank int
@@ -68,6 +80,16 @@ var access = map[string]rule{
 	"listWorkflowTemplates":      {role: external, scope: "template:read"},
 	"getWorkflowTemplate":        {role: external, scope: "template:read"},
 	"getHealth":                  {role: internal, scope: "health:read"},
+	"listAudit":                  {role: admin, scope: "audit:read"},
+	"createWebhook":              {role: admin, scope: "webhook:write"},
+	"listWebhooks":               {role: internal, scope: "webhook:read"},
+	"getWebhook":                 {role: internal, scope: "webhook:read"},
+	"updateWebhook":              {role: admin, scope: "webhook:write"},
+	"deleteWebhook":              {role: admin, scope: "webhook:write"},
+	"rotateWebhookSecret":        {role: admin, scope: "webhook:write"},
+	"listWebhookDeliveries":      {role: internal, scope: "webhook:read"},
+	"redeliverWebhook":           {role: admin, scope: "webhook:write"},
+	"recoverWebhook":             {role: admin, scope: "webhook:write"},
 	"answerCallback":             {open: true},
 	"sendHeartbeat":              {open: true},
 }
@@ -113,23 +135,44 @@ func (s *service) authorise(ctx huma.Context, next func(huma.Context)) {
 		next(ctx)
 		return
 	}
-	caller, err := s.identify(ctx)
-	if err == nil && !row.allows(caller) {
-		err = forbidden("The token does not allow this")
-	}
-	if err != nil {
+	if err := s.check(ctx, x, row); err != nil {
 		s.writeError(x, s.failure(ctx.Context(), err))
 		return
 	}
-	x.caller = caller
+	if ctx.Method() != http.MethodGet {
+		ctx = huma.WithContext(ctx, ports.WithActor(ctx.Context(), ports.Actor{Subject: x.caller.Subject, Role: x.caller.Role,
+			Operation: ctx.Operation().OperationID, RequestID: x.requestID, TraceID: x.traceID}))
+	}
 	next(ctx)
 }
 
-// identify finds out who calls.
+// check finds out who calls, and refuses who calls too often or may not. What
+// is refused for its role counts, too.
+func (s *service) check(ctx huma.Context, x *exchange, row rule) error {
+	caller, trusted := ctx.Context().Value(callerKey{}).(Caller)
+	if !trusted {
+		var err error
+		if caller, err = s.identify(ctx); err != nil {
+			return err
+		}
+	}
+	x.caller = caller
+	if !trusted {
+		if err := s.count(ctx.Context(), x); err != nil {
+			return err
+		}
+	}
+	if !row.allows(caller) {
+		return forbidden("The token does not allow this")
+	}
+	return nil
+}
+
+// identify finds out by the token who calls.
 func (s *service) identify(ctx huma.Context) (Caller, error) {
 	scheme, token, _ := strings.Cut(ctx.Header("Authorization"), " ")
 	if token == "" || !strings.EqualFold(scheme, "Bearer") {
-		return Caller{}, challenge("")
+		return Caller{}, s.loginFailed(ctx, challenge(""))
 	}
 	caller, err := s.Verify(ctx.Context(), strings.TrimLeft(token, " "))
 	switch {
@@ -137,7 +180,7 @@ func (s *service) identify(ctx huma.Context) (Caller, error) {
 		return Caller{}, err
 	case err != nil:
 		s.Logger.DebugContext(ctx.Context(), "token refused", "error", err)
-		return Caller{}, challenge(`, error="invalid_token"`)
+		return Caller{}, s.loginFailed(ctx, challenge(`, error="invalid_token"`))
 	}
 	return caller, nil
 }

@@ -3,6 +3,7 @@ package rest_test
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,6 +46,29 @@ var permissions = []permission{
 	{"POST", "/sagas/" + absentID + "/compensate", `{"reason":"R"}`, 1, "saga:compensate"},
 	{"GET", "/workflows/metrics", "", 1, "metrics:read"},
 	{"GET", "/health", "", 1, "health:read"},
+	{"GET", "/audit", "", 2, "audit:read"},
+	{"POST", "/webhooks", `{"url":"https://a.example.com/"}`, 2, "webhook:write"},
+	{"GET", "/webhooks", "", 1, "webhook:read"},
+	{"GET", "/webhooks/" + absentID, "", 1, "webhook:read"},
+	{"PATCH", "/webhooks/" + absentID, `{}`, 2, "webhook:write"},
+	{"DELETE", "/webhooks/" + absentID, "", 2, "webhook:write"},
+	{"POST", "/webhooks/" + absentID + "/rotate-secret", `{}`, 2, "webhook:write"},
+	{"GET", "/webhooks/" + absentID + "/deliveries", "", 1, "webhook:read"},
+	{"POST", "/webhooks/" + absentID + "/deliveries/x/redeliver", "", 2, "webhook:write"},
+	{"POST", "/webhooks/" + absentID + "/recover", `{"since":"2024-01-15T00:00:00Z"}`, 2, "webhook:write"},
+}
+
+// scopes are all that a token can have.
+var scopes = []string{"workflow:start", "workflow:read", "workflow:cancel", "workflow:retry", "saga:read", "saga:compensate",
+	"template:read", "template:write", "metrics:read", "health:read", "webhook:read", "webhook:write", "batch:write", "audit:read"}
+
+func TestEveryScopeIsAKnownOne(t *testing.T) {
+	t.Parallel()
+	for _, p := range permissions {
+		if !slices.Contains(scopes, p.scope) {
+			t.Errorf("%s %s asks for the scope %q", p.method, p.path, p.scope)
+		}
+	}
 }
 
 func TestEveryRouteAsksForItsRoleAndScope(t *testing.T) {
@@ -99,7 +123,7 @@ func TestEveryDocumentedRouteIsInTheTable(t *testing.T) {
 		known[p.method+" "+path] = true
 	}
 	for path, methods := range doc.Paths {
-		for _, name := range []string{"{workflowId}", "{sagaId}", "{templateId}", "{token}"} {
+		for _, name := range []string{"{workflowId}", "{sagaId}", "{templateId}", "{token}", "{webhookId}", "{deliveryId}"} {
 			path = strings.ReplaceAll(path, name, "{}")
 		}
 		for method := range methods {
@@ -167,10 +191,12 @@ func TestDocumentsAreOpenAndNeedNothingFromElsewhere(t *testing.T) {
 func TestNewWantsItsDependencies(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
+	hooks := newSubscriptions(e)
 	for name, deps := range map[string]rest.Deps{
 		"nothing":     {},
-		"no queries":  {Workflows: e, Answers: e, Verify: verify},
-		"no verifier": {Workflows: e, Answers: e, Queries: e},
+		"no queries":  {Workflows: e, Answers: e, Webhooks: hooks, Verify: verify},
+		"no webhooks": {Workflows: e, Answers: e, Queries: e, Verify: verify},
+		"no verifier": {Workflows: e, Answers: e, Queries: e, Webhooks: hooks},
 	} {
 		if _, err := rest.New(deps); err == nil {
 			t.Errorf("%s: accepted", name)

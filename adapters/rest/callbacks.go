@@ -6,14 +6,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/firstviscount/platform-coordination/adapters/participants/protocol"
 	"github.com/firstviscount/platform-coordination/domain"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
-)
-
-// Limits of what a participant says about an error; the rest is cut off.
-const (
-	maxErrorCode    = 128
-	maxErrorMessage = 1024
 )
 
 // CallbackPath names a command by the token that authorises answering it.
@@ -65,7 +60,7 @@ func participantAnswer(a *coordination.Answer) domain.Answer {
 		answer.Outcome = domain.Succeeded
 	}
 	if a.Error != nil {
-		answer.Error = &domain.StepError{Code: clip(a.Error.Code, maxErrorCode), Message: clip(a.Error.Message, maxErrorMessage)}
+		answer.Error = protocol.SafeError(a.Error.Code, a.Error.Message)
 	}
 	return answer
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firstviscount/platform-coordination/adapters/participants/protocol"
 	"github.com/firstviscount/platform-coordination/domain"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
@@ -53,7 +54,17 @@ func TestCallbackOfARefusal(t *testing.T) {
 	id, token := awaitsReceipt(t, s)
 	long := strings.Repeat("x", 5000)
 	s.post(t, "/callbacks/"+token, `{"outcome":"REJECTED","error":{"code":"LOST","message":"`+long+`"}}`).is(200)
-	if f := s.state(id).Failure; f == nil || f.Error.Code != "LOST" || len(f.Error.Message) > 1100 {
+	if f := s.state(id).Failure; f == nil || f.Error.Code != "LOST" || len(f.Error.Message) > protocol.MaxErrorMessage {
+		t.Errorf("the failure is %+v", f)
+	}
+}
+
+func TestCallbackWithATextInPlaceOfACode(t *testing.T) {
+	t.Parallel()
+	s := newServer(t)
+	id, token := awaitsReceipt(t, s)
+	s.post(t, "/callbacks/"+token, `{"outcome":"REJECTED","error":{"code":"Jane Doe was not in","message":"a\u0007b\u202ec"}}`).is(200)
+	if f := s.state(id).Failure; f == nil || f.Error.Code != protocol.CodeUnnamed || f.Error.Message != "abc" {
 		t.Errorf("the failure is %+v", f)
 	}
 }

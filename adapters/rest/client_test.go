@@ -21,17 +21,19 @@ import (
 // server is the API over an engine that the test drives.
 type server struct {
 	*engine
+	*subscriptions
 	http.Handler
 }
 
 func newServer(t testing.TB) *server {
 	t.Helper()
 	e := newEngine(t)
-	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Verify: verify, Clock: e})
+	hooks := newSubscriptions(e)
+	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: hooks, Verify: verify, Clock: e})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{e, handler}
+	return &server{e, hooks, handler}
 }
 
 // verify takes tokens of the form role, or role/subject, or role/subject/scopes.

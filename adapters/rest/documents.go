@@ -1,76 +1,12 @@
 package rest
 
 import (
-	"bytes"
-	"encoding/json"
-	"math"
 	"net/http"
-	"slices"
 	"sync"
-
-	"gopkg.in/yaml.v3"
 )
-
-// wholeNumbers makes floats that are whole integers, so that no document says 1e+09.
-func wholeNumbers(value any) any {
-	switch v := value.(type) {
-	case map[string]any:
-		for name := range v {
-			v[name] = wholeNumbers(v[name])
-		}
-	case []any:
-		for i := range v {
-			v[i] = wholeNumbers(v[i])
-		}
-	case float64:
-		const exact = 1 << 53
-		if v == math.Trunc(v) && math.Abs(v) < exact {
-			return int64(v)
-		}
-	}
-	return value
-}
-
-func toJSON(tree any) ([]byte, error) {
-	data, err := json.MarshalIndent(tree, "", "  ")
-	return append(data, '\n'), err
-}
-
-func toYAML(tree any) ([]byte, error) {
-	var root yaml.Node
-	if err := root.Encode(tree); err != nil {
-		return nil, err
-	}
-	inReadingOrder(&root)
-	var text bytes.Buffer
-	encoder := yaml.NewEncoder(&text)
-	encoder.SetIndent(2)
-	if err := encoder.Encode(&root); err != nil {
-		return nil, err
-	}
-	return text.Bytes(), encoder.Close()
-}
 
 // readingOrder is how people expect an OpenAPI document to begin.
 var readingOrder = []string{"openapi", "info", "servers", "tags", "paths", "components"}
-
-// inReadingOrder sorts the members of a document's root; the others stay last.
-func inReadingOrder(root *yaml.Node) {
-	var sorted []*yaml.Node
-	for _, name := range readingOrder {
-		for i := 0; i+1 < len(root.Content); i += 2 {
-			if root.Content[i].Value == name {
-				sorted = append(sorted, root.Content[i], root.Content[i+1])
-			}
-		}
-	}
-	for i := 0; i+1 < len(root.Content); i += 2 {
-		if !slices.Contains(readingOrder, root.Content[i].Value) {
-			sorted = append(sorted, root.Content[i], root.Content[i+1])
-		}
-	}
-	root.Content = sorted
-}
 
 // forVersion30 removes what version 3.0 does not have.
 func forVersion30(tree map[string]any) {

@@ -117,3 +117,11 @@ func (e *engine) Health(context.Context) ports.Health {
 	h.CheckedAt = e.now
 	return h
 }
+
+// Audit is ports.Queries.
+func (e *engine) Audit(_ context.Context, q ports.AuditQuery) (ports.AuditPage, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.audited = q
+	return e.audit, e.refuse
+}

@@ -32,6 +32,8 @@ type engine struct {
 	page      ports.ListPage
 	asked     ports.ListQuery
 	health    ports.Health
+	audit     ports.AuditPage
+	audited   ports.AuditQuery
 }
 
 type keyRecord struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -92,7 +93,7 @@ func (s *service) failure(ctx context.Context, err error) *apiError {
 	answer := portError(err)
 	if answer == nil {
 		answer = newError(coordination.ErrInternal, "internal error", nil)
-		s.Logger.ErrorContext(ctx, "request failed", "error", err, "route", exchangeOf(ctx).route, "traceId", exchangeOf(ctx).traceID)
+		s.Logger.ErrorContext(ctx, "request failed", "error", err, "route", exchangeOf(ctx).route, "trace_id", exchangeOf(ctx).traceID)
 	}
 	return answer.traced(exchangeOf(ctx))
 }
@@ -104,6 +105,7 @@ func portError(err error) *apiError {
 	var exists *ports.ExistsError
 	var state *domain.StateError
 	var step *domain.StepNameError
+	var target *ports.TargetError
 	switch {
 	case errors.As(err, &own):
 		return own
@@ -119,6 +121,12 @@ func portError(err error) *apiError {
 		return stateError(state)
 	case errors.As(err, &step):
 		return invalid(coordination.Violation{Path: "body." + step.Field, Message: "the workflow has no such step"})
+	case errors.As(err, &target):
+		return invalid(coordination.Violation{Path: "body.url", Message: target.Reason})
+	case errors.Is(err, ports.ErrTooManyWebhooks):
+		return newError(coordination.ErrBusinessRuleViolation, fmt.Sprintf("There are %d webhooks already", ports.MaxWebhooks), nil)
+	case errors.Is(err, ports.ErrTooManySecrets):
+		return newError(coordination.ErrBusinessRuleViolation, fmt.Sprintf("%d secrets of this webhook sign now; wait until one has expired", ports.MaxSecrets), nil)
 	case errors.Is(err, ports.ErrUnknownToken):
 		return newError(coordination.ErrCallbackNotFound, "There is no such callback", nil)
 	case errors.Is(err, domain.ErrNotWaiting):

@@ -38,25 +38,30 @@ var examples = map[string]map[string]string{
 	"compensateSaga":             {request: "compensate-request", "200": "compensation-preview", "202": "compensate-response"},
 	"listWorkflowTemplates":      {"200": "template-list"},
 	"getHealth":                  {"200": "health"},
+	"listAudit":                  {"200": "audit-list"},
 	"answerCallback":             {request: "answer", "200": "callback-receipt"},
 	"sendHeartbeat":              {"200": "callback-receipt"},
+	"createWebhook":              {request: "webhook-request", "201": "webhook-created"},
+	"listWebhooks":               {"200": "webhook-list"},
+	"getWebhook":                 {"200": "webhook"},
+	"updateWebhook":              {request: "webhook-update", "200": "webhook"},
+	"rotateWebhookSecret":        {request: "rotate-secret-request", "200": "rotated-secret"},
+	"listWebhookDeliveries":      {"200": "delivery-list"},
+	"redeliverWebhook":           {"202": "redelivered"},
+	"recoverWebhook":             {request: "recover-request", "202": "recovered"},
+	receiveEvent:                 {request: "webhook-payload"},
 }
 
 // addExamples puts the examples into the document.
 func addExamples(doc *huma.OpenAPI) {
-	for _, path := range doc.Paths {
-		for _, op := range []*huma.Operation{path.Get, path.Post} {
-			if op == nil {
-				continue
-			}
-			for place, name := range examples[op.OperationID] {
-				content := op.Responses[place]
-				switch {
-				case place == request:
-					op.RequestBody.Content[contentTypeJSON].Example = example(name)
-				case content != nil:
-					content.Content[contentTypeJSON].Example = example(name)
-				}
+	for _, op := range operationsOf(doc) {
+		for place, name := range examples[op.OperationID] {
+			content := op.Responses[place]
+			switch {
+			case place == request:
+				op.RequestBody.Content[contentTypeJSON].Example = example(name)
+			case content != nil:
+				content.Content[contentTypeJSON].Example = example(name)
 			}
 		}
 	}
@@ -84,6 +89,8 @@ var errorExamples = map[coordination.Code]string{
 	coordination.ErrSagaNotFound:            "There is no such saga",
 	coordination.ErrTemplateNotFound:        "There is no such template",
 	coordination.ErrCallbackNotFound:        "There is no such callback",
+	coordination.ErrWebhookNotFound:         "There is no such webhook",
+	coordination.ErrDeliveryNotFound:        "There is no such delivery",
 	coordination.ErrWorkflowAlreadyExists:   "A workflow exists for this business key",
 	coordination.ErrCallbackConflict:        "Another answer was given before",
 	coordination.ErrCallbackGone:            "The step no longer waits for an answer",
@@ -91,6 +98,7 @@ var errorExamples = map[coordination.Code]string{
 	coordination.ErrBusinessRuleViolation:   "paymentMethod.amount differs from the total of items and charges",
 	coordination.ErrWorkflowExecutionFailed: "Workflow failed at step PAYMENT_PROCESSING",
 	coordination.ErrCompensationFailed:      "Compensation failed at step VOID_PAYMENT",
+	coordination.ErrRateLimitExceeded:       "The request quota of this token's subject is used up",
 	coordination.ErrServiceUnavailable:      "The service cannot do this now; try again later",
 	coordination.ErrTimeoutExceeded:         "Workflow did not finish before its deadline",
 	coordination.ErrInternal:                "internal error",

@@ -4,13 +4,16 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"regexp"
+	"runtime"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/firstviscount/platform-coordination/adapters/wire"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
@@ -32,6 +35,14 @@ type exchange struct {
 	requestID string
 	traceID   string // 32 hexadecimal digits
 	caller    Caller
+	admitted  *admission // where it has a place; nil if it has none
+}
+
+// Served is how a request ended.
+type Served struct {
+	Method string
+	Route  string // as registered, with the base path; "" if no route took the request
+	Status int
 }
 
 type exchangeKey struct{}
@@ -75,20 +86,13 @@ func (x *exchange) writeBy(t time.Time) {
 
 const traceIDLength = 32
 
-var (
-	// requestIDPattern is what a caller's request ID must look like to be kept.
-	requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._:/+=-]{1,128}$`)
-	// traceParentPattern is version 00 of the W3C header, and later ones that begin like it.
-	traceParentPattern = regexp.MustCompile(`^[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(-.*)?$`)
-)
+// requestIDPattern is what a caller's request ID must look like to be kept.
+var requestIDPattern = regexp.MustCompile(`^[A-Za-z0-9._:/+=-]{1,128}$`)
 
 // traceID is the caller's W3C trace ID, or a new one.
 func traceID(traceParent string) string {
-	m := traceParentPattern.FindStringSubmatch(traceParent)
-	known := m != nil && !strings.HasPrefix(traceParent, "ff") && strings.Trim(m[1], "0") != "" &&
-		(m[2] == "" || !strings.HasPrefix(traceParent, "00"))
-	if known {
-		return m[1]
+	if trace, _, ok := wire.ParseTraceParent(traceParent); ok {
+		return trace
 	}
 	return randomHex()
 }
@@ -113,8 +117,12 @@ func (s *service) observe(next http.Handler) http.Handler {
 		if !requestIDPattern.MatchString(x.requestID) {
 			x.requestID = randomHex()
 		}
+		ctx, end := r.Context(), func(Served) {}
+		if s.Observe != nil {
+			ctx, end = s.Observe(r)
+		}
 		if s.TraceID != nil {
-			x.traceID = s.TraceID(r.Context())
+			x.traceID = s.TraceID(ctx)
 		}
 		if len(x.traceID) != traceIDLength {
 			x.traceID = traceID(r.Header.Get(headerTraceParent))
@@ -122,11 +130,33 @@ func (s *service) observe(next http.Handler) http.Handler {
 		w.Header().Set(headerRequestID, x.requestID)
 		w.Header().Set("X-Content-Type-Options", "nosniff")
 		w.Header().Set("Cache-Control", "no-store")
-		r = r.WithContext(context.WithValue(r.Context(), exchangeKey{}, x))
+		r = r.WithContext(context.WithValue(ctx, exchangeKey{}, x))
 		started := s.Clock.Now()
-		defer func() { s.finish(x, r, started, recover()) }()
+		defer func() {
+			panicked := recover()
+			defer func() { end(x.served(r)) }()
+			s.finish(x, r, started, panicked)
+		}()
 		next.ServeHTTP(x, r)
 	})
+}
+
+// served is how the exchange ended. A handler that wrote nothing has sent 200.
+func (x *exchange) served(r *http.Request) Served {
+	status := x.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	_, route, _ := strings.Cut(x.route, " ") // without the method
+	return Served{Method: r.Method, Route: route, Status: status}
+}
+
+// panicText says what a panic was without its value, which may be part of a request.
+func panicText(value any) string {
+	if fault, ok := value.(runtime.Error); ok {
+		return fault.Error()
+	}
+	return fmt.Sprintf("%T", value)
 }
 
 // finish ends an exchange, well or by a panic.
@@ -136,8 +166,8 @@ func (s *service) finish(x *exchange, r *http.Request, started time.Time, panick
 		if panicked == http.ErrAbortHandler {
 			panic(panicked)
 		}
-		s.Logger.ErrorContext(ctx, "panic in a request handler", "panic", panicked, "route", x.route,
-			"traceId", x.traceID, "stack", string(debug.Stack()))
+		s.Logger.ErrorContext(ctx, "panic in a request handler", "panic", panicText(panicked), "route", x.route,
+			"trace_id", x.traceID, "stack", string(debug.Stack()))
 		if x.status != 0 { // too late for another answer: break the connection off
 			panic(http.ErrAbortHandler)
 		}
@@ -145,6 +175,6 @@ func (s *service) finish(x *exchange, r *http.Request, started time.Time, panick
 	}
 	if s.Logger.Enabled(ctx, slog.LevelDebug) {
 		s.Logger.DebugContext(ctx, "request", "method", r.Method, "route", x.route, "status", x.status,
-			"duration", s.Clock.Now().Sub(started), "requestId", x.requestID, "traceId", x.traceID, "subject", x.caller.Subject)
+			"duration", s.Clock.Now().Sub(started), "requestId", x.requestID, "trace_id", x.traceID, "subject", x.caller.Subject)
 	}
 }

@@ -17,6 +17,10 @@ type HealthOutput struct {
 
 func (s *service) getHealth(ctx context.Context, _ *struct{}) (*HealthOutput, error) {
 	body := health(s.Queries.Health(ctx))
+	if w, err := s.Webhooks.WebhookHealth(ctx); err == nil && w.Subscriptions > 0 {
+		body.Details.Webhooks = &coordination.WebhookHealth{Webhooks: w.Subscriptions, Disabled: w.Disabled,
+			PendingDeliveries: w.Pending, OldestDueAt: coordination.At(w.OldestDue)}
+	}
 	status := http.StatusOK
 	if body.Status == coordination.HealthDown {
 		status = http.StatusServiceUnavailable
@@ -37,6 +41,15 @@ func health(h ports.Health) *coordination.Health {
 			MessageQueue: coordination.QueueHealth{Status: up(h.BusUp), QueueDepth: int64(h.QueueDepth)},
 		},
 	}}
+	for _, w := range h.StuckFirst {
+		var actions coordination.List[coordination.Action]
+		for _, a := range w.Actions {
+			actions = append(actions, coordination.Action(a))
+		}
+		body.Details.Coordination.Stuck = append(body.Details.Coordination.Stuck, coordination.StuckWorkflow{WorkflowID: w.WorkflowID,
+			WorkflowType: w.Type, Status: coordination.Status(w.Status), Step: w.Step, Reason: w.Reason, ErrorCode: w.ErrorCode,
+			Since: coordination.At(w.Since), Until: coordination.At(w.Until), AllowedActions: actions})
+	}
 	if h.Pool == "" { // a store without connections, such as the one in memory
 		body.Details.Infrastructure.Database.ConnectionPool = "0/0 active"
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/firstviscount/platform-coordination/adapters/wire"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
@@ -57,7 +58,7 @@ func (s *service) listEvents(ctx context.Context, in *HistoryInput) (*HistoryOut
 	last := min(first+in.Size, total)
 	history := &coordination.EventHistory{Events: make(coordination.List[coordination.RecordedEvent], 0, last-first)}
 	for i := first; i < last; i++ {
-		history.Events = append(history.Events, recorded(snap.State.Template, id, i+1, &snap.Events[i]))
+		history.Events = append(history.Events, wire.Recorded(snap.State.Template, id, i+1, &snap.Events[i]))
 	}
 	next := ""
 	if last < total {

@@ -1,8 +1,10 @@
 package rest
 
 import (
+	"strconv"
 	"strings"
 
+	"github.com/firstviscount/platform-coordination/ports"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
@@ -10,6 +12,8 @@ import (
 const (
 	workflowPrefix = "wf-"
 	sagaPrefix     = "saga-"
+	webhookPrefix  = "whk-"
+	deliveryPrefix = "dlv-"
 )
 
 const uuidLayout = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"
@@ -30,6 +34,40 @@ func workflowID(text string) (string, error) {
 
 func sagaID(text string) (string, error) {
 	return canonicalID(text, sagaPrefix, coordination.ErrSagaNotFound, "saga")
+}
+
+func webhookID(text string) (string, error) {
+	return canonicalID(text, webhookPrefix, coordination.ErrWebhookNotFound, "webhook")
+}
+
+// deliveryID names a delivery within its webhook: the workflow and the number
+// of the event.
+func deliveryID(key ports.DeliveryKey) string {
+	return deliveryPrefix + strings.TrimPrefix(key.WorkflowID, workflowPrefix) + "-" + strconv.Itoa(key.Sequence)
+}
+
+// maxSequenceDigits are those of an event's number that can be one.
+const maxSequenceDigits = 9
+
+// deliveryKey is what deliveryID names.
+func deliveryKey(webhook, text string) (ports.DeliveryKey, error) {
+	uuid, digits := "", ""
+	if rest := strings.TrimPrefix(text, deliveryPrefix); len(rest) > len(uuidLayout) && rest[len(uuidLayout)] == '-' {
+		uuid, digits = rest[:len(uuidLayout)], rest[len(uuidLayout)+1:]
+	}
+	workflow, err := canonicalID(uuid, workflowPrefix, coordination.ErrDeliveryNotFound, "delivery")
+	if err != nil {
+		return ports.DeliveryKey{}, err
+	}
+	sequence, err := strconv.Atoi(digits)
+	if err != nil || sequence < 1 || len(digits) > maxSequenceDigits || digits != strconv.Itoa(sequence) {
+		return ports.DeliveryKey{}, deliveryNotFound()
+	}
+	return ports.DeliveryKey{WebhookID: webhook, WorkflowID: workflow, Sequence: sequence}, nil
+}
+
+func deliveryNotFound() *apiError {
+	return newError(coordination.ErrDeliveryNotFound, "There is no such delivery", nil)
 }
 
 func isUUID(text string) bool {

@@ -83,6 +83,14 @@ var faultyOrders = map[string]struct {
 	"empty token":              {order("tok_secret", ""), []string{"body.paymentMethod.token"}},
 	"card number":              {order("tok_secret", "4242 4242 4242 4242"), []string{"body.paymentMethod.token"}},
 	"card number of 13 digits": {order("tok_secret", "4222222222222"), []string{"body.paymentMethod.token"}},
+	"card number of 19":        {order("tok_secret", "6304000000000000000"), []string{"body.paymentMethod.token"}},
+	"card in a token":          {order("tok_secret", "card 4242-4242-4242-4242"), []string{"body.paymentMethod.token"}},
+	"card in metadata":         {order(`"a":1`, `"a":"4242 4242 4242 4242"`), []string{"body.metadata.a"}},
+	"card as a number":         {order(`"a":1`, `"a":[1,{"b":4242424242424242}]`), []string{"body.metadata.a[1].b"}},
+	"card in a sentence":       {order(`"a":1`, `"a":{"b":["paid with 4242-4242-4242-4242, thanks"]}`), []string{"body.metadata.a.b[0]"}},
+	"card by escapes":          {order(`"a":1`, `"a":"42424242 42424242"`), []string{"body.metadata.a"}},
+	"card as a name":           {order(`"a":1`, `"a":{"4242424242424242":"4242424242424242"}`), []string{"body.metadata.a"}},
+	"several cards":            {order(`"a":1`, `"a":"4242424242424242","b":1,"c":"378282246310005"`), []string{"body.metadata.a", "body.metadata.c"}},
 	"unknown priority":         {order(`"metadata"`, `"options":{"priority":"URGENT"},"metadata"`), []string{"body.options.priority"}},
 	"charge of unknown type":   {order(`"metadata"`, `"charges":[{"type":"FEE","amount":1}],"metadata"`), []string{"body.charges[0].type"}},
 	"metadata as list":         {order(`{"a":1}`, `[1]`), []string{"body.metadata"}},
@@ -133,6 +141,8 @@ func TestFaultyOrdersAreRefusedWithAllTheirFaults(t *testing.T) {
 func TestUnusualButValidOrdersAreTaken(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
+		"digits that are no card": order(`"a":1`, `"a":["4242424242424243",1700000000000,"550e8400-4242-4242-8424-242424242424","+5511987654321"]`),
+		"an order ID of digits":   order("ord-1", "4242424242424242"),
 		"spaces":                  " \r\n\t" + order("", "") + "\n ",
 		"escapes":                 order("STANDARD", `\u0053TANDARD \ud83d\ude00 \"\\\/\b\f\n\r\t`),
 		"amount left out":         order(`,"amount":10.50,"currency":"USD"`, ``),

@@ -59,12 +59,44 @@ type ActiveInput struct {
 	Status     string `query:"status" doc:"Filter by status" example:"IN_PROGRESS" enum:"STARTED,IN_PROGRESS,RETRYING,COMPENSATING,CANCELLING,PARKED,COMPLETED,FAILED,CANCELLED"`
 	CustomerID string `query:"customerId" doc:"Filter by customer" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
 	Priority   string `query:"priority" doc:"Filter by priority" example:"NORMAL" enum:"LOW,NORMAL,HIGH"`
+	Waiting
 	Page
 	Sorting
 }
 
+// Waiting selects workflows that do not move.
+type Waiting struct {
+	Stuck         bool      `query:"stuck" doc:"Only those that are PARKED, or that nothing moved when they were due"`
+	Parked        bool      `query:"parked" doc:"Only those that wait for a person, the same as status=PARKED"`
+	UpdatedBefore time.Time `query:"updatedBefore" doc:"Nothing happened to them since this moment"`
+}
+
+// stuckGrace is how long after it was due a workflow counts as stuck.
+const stuckGrace = 30 * time.Second
+
+// apply adds the conditions to a query.
+func (w *Waiting) apply(q *ports.ListQuery) {
+	if w.Stuck {
+		q.ActiveOnly, q.Stuck = true, stuckGrace
+	}
+	if w.Parked {
+		q.Status = domain.Parked
+	}
+	q.UpdatedBefore = w.UpdatedBefore
+}
+
+// contradicts finds a status that excludes parked.
+func (w *Waiting) contradicts(status string) []error {
+	if w.Parked && status != "" && status != string(domain.Parked) {
+		return []error{violation("query.parked", "not together with another status")}
+	}
+	return nil
+}
+
 // Resolve finds the faults that the schema cannot express.
-func (in *ActiveInput) Resolve(huma.Context) []error { return in.check() }
+func (in *ActiveInput) Resolve(huma.Context) []error {
+	return append(in.check(), in.contradicts(in.Status)...)
+}
 
 // ListInput filters all workflows.
 type ListInput struct {
@@ -78,13 +110,14 @@ type ListInput struct {
 	ErrorCode     string    `query:"errorCode" doc:"Filter by the error code of the last failure" example:"PAYMENT_DECLINED" pattern:"^[\\x20-\\x7e]{1,128}$"`
 	StartedAfter  time.Time `query:"startedAfter" doc:"Started at this moment or later"`
 	StartedBefore time.Time `query:"startedBefore" doc:"Started before this moment"`
+	Waiting
 	Page
 	Sorting
 }
 
 // Resolve finds the faults that the schema cannot express.
 func (in *ListInput) Resolve(huma.Context) []error {
-	errs := in.check()
+	errs := append(in.check(), in.contradicts(in.Status)...)
 	if in.BusinessKey != "" && in.OrderID != "" && in.BusinessKey != in.OrderID {
 		errs = append(errs, violation("query.orderId", "differs from businessKey"))
 	}
@@ -97,8 +130,9 @@ type ListOutput struct {
 }
 
 func (s *service) listActive(ctx context.Context, in *ActiveInput) (*ListOutput, error) {
-	return s.list(ctx, ports.ListQuery{ActiveOnly: true, Type: in.Type, Status: domain.Status(in.Status), CustomerID: in.CustomerID,
-		Priority: in.Priority}, &in.Page, &in.Sorting)
+	q := ports.ListQuery{ActiveOnly: true, Type: in.Type, Status: domain.Status(in.Status), CustomerID: in.CustomerID, Priority: in.Priority}
+	in.Waiting.apply(&q)
+	return s.list(ctx, q, &in.Page, &in.Sorting)
 }
 
 func (s *service) listAll(ctx context.Context, in *ListInput) (*ListOutput, error) {
@@ -106,9 +140,10 @@ func (s *service) listAll(ctx context.Context, in *ListInput) (*ListOutput, erro
 	if key == "" {
 		key = in.OrderID
 	}
-	return s.list(ctx, ports.ListQuery{Type: in.Type, Status: domain.Status(in.Status), CustomerID: in.CustomerID, Priority: in.Priority,
-		BusinessKey: key, Step: in.Step, ErrorCode: in.ErrorCode, StartedAfter: in.StartedAfter, StartedBefore: in.StartedBefore},
-		&in.Page, &in.Sorting)
+	q := ports.ListQuery{Type: in.Type, Status: domain.Status(in.Status), CustomerID: in.CustomerID, Priority: in.Priority,
+		BusinessKey: key, Step: in.Step, ErrorCode: in.ErrorCode, StartedAfter: in.StartedAfter, StartedBefore: in.StartedBefore}
+	in.Waiting.apply(&q)
+	return s.list(ctx, q, &in.Page, &in.Sorting)
 }
 
 func (s *service) list(ctx context.Context, q ports.ListQuery, page *Page, order *Sorting) (*ListOutput, error) {

@@ -19,18 +19,10 @@ const (
 	MaxMetadataDepth = 8
 )
 
-// Digits of payment card numbers.
-const (
-	minCardDigits = 13
-	maxCardDigits = 19
-)
-
 // orderFaults are the faults of an order that its schema cannot express.
 func orderFaults(o *coordination.OrderRequest, at string) []error {
 	errs := metadataFaults(o.Metadata, at+".metadata")
-	if isCardNumber(o.PaymentMethod.Token) {
-		errs = append(errs, violation(at+".paymentMethod.token", "looks like a card number; send a token of the payment provider"))
-	}
+	errs = append(errs, tokenFault(o.PaymentMethod.Token.Reveal(), at+".paymentMethod.token")...)
 	currency := currencyOf(&o.PaymentMethod)
 	if fault := currencyFault(currency, at+".paymentMethod.currency"); fault != nil {
 		return append(errs, fault)
@@ -144,34 +136,6 @@ func orderTotal(o *coordination.OrderRequest) (domain.Money, error) {
 	return domain.OrderTotal(currency, lines, charges)
 }
 
-// isCardNumber reports text that is a payment card number by length and check
-// digit: no token looks so, and card numbers must not be kept here.
-func isCardNumber(text string) bool {
-	digits := make([]byte, 0, maxCardDigits)
-	for i := range len(text) {
-		switch c := text[i]; {
-		case c == ' ' || c == '-':
-		case c < '0' || c > '9' || len(digits) == maxCardDigits:
-			return false
-		default:
-			digits = append(digits, c-'0')
-		}
-	}
-	return len(digits) >= minCardDigits && luhn(digits)
-}
-
-func luhn(digits []byte) bool {
-	sum := 0
-	for i := range digits {
-		d := int(digits[len(digits)-1-i])
-		if i%2 == 1 {
-			d *= 2
-		}
-		sum += d/10 + d%10
-	}
-	return sum%10 == 0
-}
-
 // metadataFaults are the faults of a caller's own JSON object.
 func metadataFaults(raw json.RawMessage, path string) []error {
 	raw = bytes.TrimSpace(orAbsent(raw))
@@ -181,6 +145,8 @@ func metadataFaults(raw json.RawMessage, path string) []error {
 		return []error{violation(path, "larger than 16 KiB")}
 	case depthOf(raw) > MaxMetadataDepth:
 		return []error{violation(path, "nested more than 8 levels deep")}
+	default:
+		return cardFaults(raw, path)
 	}
 	return nil
 }

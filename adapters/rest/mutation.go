@@ -88,8 +88,8 @@ func digest(texts ...string) string {
 }
 
 // replayed is the value of the header of the same meaning.
-func replayed(r ports.Receipt) string {
-	if r.Replayed {
+func replayed(is bool) string {
+	if is {
 		return "true"
 	}
 	return ""

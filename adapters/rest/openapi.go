@@ -11,6 +11,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/firstviscount/platform-coordination/adapters/schema"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
@@ -24,20 +25,14 @@ const schemaPrefix = "#/components/schemas/"
 
 // newOpenAPI is the document before any operation is registered.
 func newOpenAPI() *huma.OpenAPI {
-	registry := huma.NewMapRegistry(schemaPrefix, huma.DefaultSchemaNamer)
-	registry.RegisterTypeAlias(reflect.TypeFor[coordination.Amount](), reflect.TypeFor[amountSchema]())
-	registry.RegisterTypeAlias(reflect.TypeFor[coordination.Percent](), reflect.TypeFor[percentSchema]())
-	registry.RegisterTypeAlias(reflect.TypeFor[coordination.Duration](), reflect.TypeFor[durationSchema]())
-	registry.RegisterTypeAlias(reflect.TypeFor[coordination.Time](), reflect.TypeFor[timeSchema]())
-	registry.RegisterTypeAlias(reflect.TypeFor[json.RawMessage](), reflect.TypeFor[objectSchema]())
-	registry.RegisterTypeAlias(reflect.TypeFor[json.Number](), reflect.TypeFor[numberSchema]())
+	registry := schema.Registry(schemaPrefix)
 	registry.RegisterTypeAlias(reflect.TypeFor[apiError](), reflect.TypeFor[coordination.ErrorEnvelope]())
 	for _, input := range []reflect.Type{ // inputs of the built-in types, for the generic start
 		reflect.TypeFor[coordination.OrderRequest](), reflect.TypeFor[coordination.ReturnRequest](),
 		reflect.TypeFor[coordination.ReplenishmentRequest](), reflect.TypeFor[coordination.CompensationTestInput](),
 		reflect.TypeFor[coordination.RecordedEvent](), reflect.TypeFor[coordination.ViolationDetails](),
 		reflect.TypeFor[coordination.ConflictDetails](), reflect.TypeFor[coordination.StateDetails](),
-		reflect.TypeFor[coordination.FailureDetails](),
+		reflect.TypeFor[coordination.FailureDetails](), reflect.TypeFor[coordination.LimitDetails](),
 	} {
 		registry.Schema(input, true, "")
 	}
@@ -50,7 +45,7 @@ func newOpenAPI() *huma.OpenAPI {
 			{URL: "http://platform-coordination:8081/api/v1", Description: "Internal service endpoint"},
 			{URL: "https://api.firstviscount.com/coordination/v1", Description: "Production API gateway"},
 		},
-		Tags: []*huma.Tag{{Name: tagManagement}, {Name: tagQueries}, {Name: tagSagas}, {Name: tagTemplates}, {Name: tagHealth}, {Name: tagCallbacks}},
+		Tags: []*huma.Tag{{Name: tagManagement}, {Name: tagQueries}, {Name: tagSagas}, {Name: tagTemplates}, {Name: tagWebhooks}, {Name: tagHealth}, {Name: tagCallbacks}},
 		Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
 			securityScheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "JSON Web Token with the claims sub, role and, to narrow the role, scope"},
 		}},
@@ -58,49 +53,6 @@ func newOpenAPI() *huma.OpenAPI {
 }
 
 const securityScheme = "bearerAuth"
-
-// The schemas of the wire's small types: their Go kinds do not tell how they travel.
-type (
-	amountSchema   struct{}
-	percentSchema  struct{}
-	durationSchema struct{}
-	timeSchema     struct{}
-	objectSchema   struct{}
-	numberSchema   struct{}
-)
-
-// Schema of money: a decimal number; clients should not read it as a binary float.
-func (amountSchema) Schema(huma.Registry) *huma.Schema {
-	minimum, maximum := 0.0, 999_999_999_999_999.0
-	return &huma.Schema{Type: huma.TypeNumber, Format: "decimal", Minimum: &minimum, Maximum: &maximum}
-}
-
-// Schema of a percentage.
-func (percentSchema) Schema(huma.Registry) *huma.Schema {
-	minimum := 0.0
-	return &huma.Schema{Type: huma.TypeNumber, Format: "decimal", Minimum: &minimum}
-}
-
-// Schema of a duration: huma would check the format named duration as Go's own.
-func (durationSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Pattern: `^PT(\d+H)?(\d+M)?(\d+(\.\d+)?S)?$`,
-		Extensions: map[string]any{"format": "duration"}}
-}
-
-// Schema of a timestamp.
-func (timeSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeString, Format: "date-time"}
-}
-
-// Schema of free JSON, which is always an object here.
-func (objectSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeObject, AdditionalProperties: true}
-}
-
-// Schema of a decimal number without limits.
-func (numberSchema) Schema(huma.Registry) *huma.Schema {
-	return &huma.Schema{Type: huma.TypeNumber, Format: "decimal"}
-}
 
 // describe is an operation with its success and error responses. Every
 // response is written out, so that huma adds none of its own.
@@ -111,7 +63,8 @@ func (s *service) describe(id, method, path, tag, summary, description string, s
 	if !row.open {
 		op.Security = []map[string][]string{{securityScheme: {}}}
 		op.Description += "\n\nRole: " + roleName(row.role) + " or above. Scope: " + row.scope + "."
-		codes = append(codes, coordination.ErrAuthenticationRequired, coordination.ErrInsufficientPermissions)
+		codes = append(codes, coordination.ErrAuthenticationRequired, coordination.ErrInsufficientPermissions,
+			coordination.ErrRateLimitExceeded)
 	}
 	codes = append(codes, coordination.ErrInternal, coordination.ErrServiceUnavailable)
 	s.errorResponses(&op, codes)
@@ -134,7 +87,7 @@ func (s *service) errorResponses(op *huma.Operation, codes []coordination.Code) 
 		status := strconv.Itoa(code.HTTPStatus())
 		byStatus[status] = append(byStatus[status], string(code))
 	}
-	if slices.Contains(codes, coordination.ErrInvalidRequest) && op.Method == http.MethodPost {
+	if slices.Contains(codes, coordination.ErrInvalidRequest) && takesBody(op.Method) {
 		byStatus["413"] = []string{string(coordination.ErrInvalidRequest)}
 		byStatus["415"] = []string{string(coordination.ErrInvalidRequest)}
 	}
@@ -147,8 +100,10 @@ func (s *service) errorResponses(op *huma.Operation, codes []coordination.Code) 
 	if r := op.Responses["401"]; r != nil {
 		r.Headers = map[string]*huma.Param{"WWW-Authenticate": {Schema: &huma.Schema{Type: huma.TypeString}}}
 	}
-	if r := op.Responses["503"]; r != nil {
-		r.Headers = map[string]*huma.Param{headerRetryAfter: {Schema: &huma.Schema{Type: huma.TypeInteger}}}
+	for _, status := range []string{"429", "503"} {
+		if r := op.Responses[status]; r != nil {
+			r.Headers = map[string]*huma.Param{headerRetryAfter: {Description: "Seconds to wait", Schema: &huma.Schema{Type: huma.TypeInteger}}}
+		}
 	}
 }
 
@@ -179,25 +134,40 @@ func (s *service) mutation(id, path, tag, summary, description string, success i
 	return op
 }
 
+// bodyOptional are operations of whose body every member is optional.
+var bodyOptional = []string{"retryWorkflow", "rotateWebhookSecret"}
+
+// operationsOf are all operations of a document.
+func operationsOf(doc *huma.OpenAPI) []*huma.Operation {
+	var all []*huma.Operation
+	for _, path := range doc.Paths {
+		for _, op := range []*huma.Operation{path.Get, path.Post, path.Patch, path.Delete} {
+			if op != nil {
+				all = append(all, op)
+			}
+		}
+	}
+	return all
+}
+
 // completeOpenAPI corrects what the registration leaves behind and adds what it
 // does not know: the raw body is no content type of its own, and every response
 // has its request ID.
 func completeOpenAPI(doc *huma.OpenAPI) {
-	for _, path := range doc.Paths {
-		for _, op := range []*huma.Operation{path.Get, path.Post} {
-			if op == nil {
-				continue
+	for _, op := range operationsOf(doc) {
+		if op.RequestBody != nil {
+			delete(op.RequestBody.Content, "application/octet-stream")
+			op.RequestBody.Required = !slices.Contains(bodyOptional, op.OperationID)
+		}
+		for status, response := range op.Responses {
+			if response.Headers == nil {
+				response.Headers = map[string]*huma.Param{}
 			}
-			if op.RequestBody != nil {
-				delete(op.RequestBody.Content, "application/octet-stream")
-				op.RequestBody.Required = op.OperationID != "retryWorkflow" // of which every member is optional
+			if op.Security != nil && (status < "300" || status == "429") {
+				response.Headers[headerLimit] = &huma.Param{Description: "Requests (r) that are left for so many seconds (t)", Schema: &huma.Schema{Type: huma.TypeString}, Example: `"external";r=998;t=3541`}
+				response.Headers[headerPolicy] = &huma.Param{Description: "Requests (q) that a window of so many seconds (w) allows", Schema: &huma.Schema{Type: huma.TypeString}, Example: `"external";q=1000;w=3600`}
 			}
-			for _, response := range op.Responses {
-				if response.Headers == nil {
-					response.Headers = map[string]*huma.Param{}
-				}
-				response.Headers[headerRequestID] = &huma.Param{Description: "Identifies the request in logs", Schema: &huma.Schema{Type: huma.TypeString}}
-			}
+			response.Headers[headerRequestID] = &huma.Param{Description: "Identifies the request in logs", Schema: &huma.Schema{Type: huma.TypeString}}
 		}
 	}
 	schemas := doc.Components.Schemas.Map()
@@ -210,10 +180,12 @@ func completeOpenAPI(doc *huma.OpenAPI) {
 }
 
 // OpenAPI is the document of the API in YAML, in version OpenAPI31 or OpenAPI30.
-func OpenAPI(version string) ([]byte, error) { return document(version, toYAML) }
+func OpenAPI(version string) ([]byte, error) {
+	return document(version, func(tree any) ([]byte, error) { return schema.YAML(tree, readingOrder...) })
+}
 
 // OpenAPIJSON is OpenAPI in JSON.
-func OpenAPIJSON(version string) ([]byte, error) { return document(version, toJSON) }
+func OpenAPIJSON(version string) ([]byte, error) { return document(version, schema.JSON) }
 
 func document(version string, render func(any) ([]byte, error)) ([]byte, error) {
 	tree, err := documentTree(version)
@@ -248,6 +220,6 @@ func documentTree(version string) (map[string]any, error) {
 	if version == OpenAPI30 {
 		forVersion30(tree)
 	}
-	wholeNumbers(tree)
+	schema.WholeNumbers(tree)
 	return tree, nil
 }

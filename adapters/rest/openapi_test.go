@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 	"gopkg.in/yaml.v3"
 
+	"github.com/firstviscount/platform-coordination/domain"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
@@ -193,6 +194,9 @@ func TestEverythingOfTheReferenceIsThere(t *testing.T) {
 		"post /workflows/return/start", "post /workflows/replenishment/start", "post /workflows/start", "get /workflows",
 		"get /workflows/{workflowId}/events", "get /workflows/{workflowId}/stream", "get /workflow-templates/{templateId}",
 		"post /callbacks/{token}", "post /callbacks/{token}/heartbeat",
+		"post /webhooks", "get /webhooks", "get /webhooks/{webhookId}", "patch /webhooks/{webhookId}", "delete /webhooks/{webhookId}",
+		"post /webhooks/{webhookId}/rotate-secret", "get /webhooks/{webhookId}/deliveries",
+		"post /webhooks/{webhookId}/deliveries/{deliveryId}/redeliver", "post /webhooks/{webhookId}/recover",
 	} {
 		method, path, _ := strings.Cut(route, " ")
 		if at(paths, path, method)["operationId"] == nil {
@@ -215,26 +219,20 @@ func TestExamplesFitTheirSchemas(t *testing.T) {
 			t.Errorf("%s: %v", where, err)
 		}
 	}
-	found := 0
-	for path, item := range doc.Paths {
-		for _, op := range []*huma.Operation{item.Get, item.Post} {
-			if op == nil {
-				continue
-			}
-			found++
-			if op.RequestBody != nil {
-				check(path+" request", op.RequestBody.Content[contentTypeJSON])
-				if len(op.RequestBody.Content) != 1 || op.RequestBody.Content[contentTypeJSON].Example == nil {
-					t.Errorf("%s: a request must be JSON only and have an example", path)
-				}
-			}
-			for status, response := range op.Responses {
-				check(path+" "+status, response.Content[contentTypeJSON])
+	operations := operationsOf(doc)
+	if found := len(operations); found != len(access) {
+		t.Errorf("%d operations and %d rows of the access table", found, len(access))
+	}
+	for _, op := range append(operations, doc.Webhooks["event"].Post) {
+		if op.RequestBody != nil {
+			check(op.OperationID+" request", op.RequestBody.Content[contentTypeJSON])
+			if len(op.RequestBody.Content) != 1 || op.RequestBody.Content[contentTypeJSON].Example == nil {
+				t.Errorf("%s: a request must be JSON only and have an example", op.OperationID)
 			}
 		}
-	}
-	if found != len(access) {
-		t.Errorf("%d operations and %d rows of the access table", found, len(access))
+		for status, response := range op.Responses {
+			check(op.OperationID+" "+status, response.Content[contentTypeJSON])
+		}
 	}
 }
 
@@ -245,6 +243,9 @@ func TestExampleFilesAreUsedAndDecode(t *testing.T) {
 		"workflow-status": &coordination.WorkflowStatus{}, "saga": &coordination.Saga{}, "metrics": &coordination.Metrics{},
 		"active-list": &coordination.WorkflowList{}, "template-list": &coordination.TemplateList{}, "health": &coordination.Health{},
 		"cancel-response": &coordination.CancelResponse{}, "error": &coordination.ErrorEnvelope{},
+		"webhook-request": &coordination.WebhookRequest{}, "webhook-created": &coordination.Webhook{}, "webhook-list": &coordination.WebhookList{},
+		"webhook-update": &coordination.WebhookUpdate{}, "rotated-secret": &coordination.RotatedSecret{}, "delivery-list": &coordination.DeliveryList{},
+		"webhook-payload": &coordination.WebhookPayload{},
 	}
 	for name, target := range types {
 		data, err := exampleFiles.ReadFile("examples/" + name + ".json")
@@ -270,6 +271,21 @@ func TestExampleFilesAreUsedAndDecode(t *testing.T) {
 	for _, file := range files {
 		if !used[file.Name()] {
 			t.Errorf("example %s is used nowhere", file.Name())
+		}
+	}
+}
+
+// TestEventsOfWebhooksAreThoseThatAreTold: the wire types name them in tags.
+func TestEventsOfWebhooksAreThoseThatAreTold(t *testing.T) {
+	t.Parallel()
+	var told []any
+	for _, name := range domain.Announcements(false) {
+		told = append(told, string(name))
+	}
+	schemas := at(treeOf(t, OpenAPI31), "components", "schemas")
+	for schema, path := range map[string][]string{"WebhookRequest": {"events", "items"}, "WebhookUpdate": {"events", "items"}, "WebhookPayload": {"event"}} {
+		if got := asList(at(schemas, append([]string{schema, "properties"}, path...)...)["enum"]); !slices.Equal(got, told) {
+			t.Errorf("%s allows %v, told are %v", schema, got, told)
 		}
 	}
 }

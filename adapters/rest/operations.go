@@ -15,6 +15,7 @@ const (
 	tagQueries    = "Workflow Queries"
 	tagSagas      = "Saga Management"
 	tagTemplates  = "Workflow Templates"
+	tagWebhooks   = "Webhooks"
 	tagHealth     = "Health and Monitoring"
 	tagCallbacks  = "Callbacks"
 )
@@ -24,6 +25,7 @@ func (s *service) operations() {
 	s.starts()
 	s.changes()
 	s.reads()
+	s.webhooks()
 	s.monitoring()
 	s.callbacks()
 }
@@ -83,6 +85,8 @@ func (s *service) monitoring() {
 		"200 while the service is UP or DEGRADED, 503 when it is DOWN.")
 	op.Responses["503"] = s.jsonResponse("DOWN", reflect.TypeFor[coordination.Health]())
 	operation(s, op, s.getHealth)
+	operation(s, s.read("listAudit", "/audit", tagHealth, "List the audit",
+		"Pages through who changed what and why, newest first."), s.listAudit)
 }
 
 func (s *service) callbacks() {

@@ -55,7 +55,7 @@ type Mutated struct {
 // mutated renders a mutation: as it was right after it took effect or, where
 // the caller waits and the workflow ends in time, as it ended.
 func (s *service) mutated(ctx context.Context, status int, r ports.Receipt, prefer *Preference, render func(*domain.State) any) (*Mutated, error) {
-	answer := &Mutated{Status: status, Replayed: replayed(r)}
+	answer := &Mutated{Status: status, Replayed: replayed(r.Replayed)}
 	if wait := prefer.wait(); wait > 0 {
 		applied := "wait=" + strconv.Itoa(int(wait/time.Second))
 		end, ended := s.awaitEnd(ctx, r.State.WorkflowID, wait)
@@ -75,8 +75,14 @@ func (s *service) mutated(ctx context.Context, status int, r ports.Receipt, pref
 }
 
 // awaitEnd waits until a workflow has ended or its compensation has failed; it
-// reports whether that was within the wait.
+// reports whether that was within the wait. Where too many wait already it does
+// not: waiting is a preference.
 func (s *service) awaitEnd(ctx context.Context, id string, wait time.Duration) (ports.Snapshot, bool) {
+	defer s.waiting.Add(-1)
+	if s.waiting.Add(1) > MaxWaiting {
+		return ports.Snapshot{}, false
+	}
+	exchangeOf(ctx).leave()
 	deadline := time.Now().Add(wait)
 	exchangeOf(ctx).writeBy(deadline.Add(writeGrace))
 	ctx, cancel := context.WithDeadline(ctx, deadline)

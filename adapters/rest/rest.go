@@ -33,20 +33,29 @@ const (
 	bodyTimeout = 10 * time.Second
 )
 
-// Deps is what the API stands on. Workflows, Answers, Queries and Verify are
-// required.
+// Deps is what the API stands on. Workflows, Answers, Queries, Webhooks and
+// Verify are required.
 type Deps struct {
 	Workflows ports.Workflows
 	Answers   ports.Answers
 	Queries   ports.Queries
+	Webhooks  ports.Webhooks
 	// Verify judges bearer tokens.
 	Verify Verify
+	// Limit counts the requests of each caller, but for those of WithCaller; nil
+	// limits nobody.
+	Limit Limit
+	// LoginFailed counts the requests without a valid token; nil limits nobody.
+	LoginFailed LoginFailed
 	// Ready reports whether requests can be served now: by default whether the
 	// store answers.
 	Ready func(context.Context) bool
 	// TraceID is the trace ID of a request, 32 hexadecimal digits, or "" if
 	// nothing traces it; by default that of its traceparent header, or a new one.
 	TraceID func(context.Context) string
+	// Observe, if set, is told of each request before it is served, with the
+	// context that it gives, and of its end.
+	Observe func(*http.Request) (context.Context, func(Served))
 	// Logger hears of what went wrong; nobody if nil.
 	Logger *slog.Logger
 	// Clock tells the time; the system's if nil.
@@ -59,15 +68,18 @@ type service struct {
 	api       huma.API
 	usage     usage
 	streams   atomic.Int64
+	waiting   atomic.Int64
 	keepAlive time.Duration
+
+	callers, participants admission
 }
 
 // New returns the handler of everything that the API's address serves: the API
 // under BasePath, /livez and /readyz, /docs, and the OpenAPI documents. The
 // error envelope of this package becomes huma's for the whole process.
 func New(d Deps) (http.Handler, error) {
-	if d.Workflows == nil || d.Answers == nil || d.Queries == nil || d.Verify == nil {
-		return nil, errors.New("rest: Workflows, Answers, Queries and Verify are required")
+	if d.Workflows == nil || d.Answers == nil || d.Queries == nil || d.Webhooks == nil || d.Verify == nil {
+		return nil, errors.New("rest: Workflows, Answers, Queries, Webhooks and Verify are required")
 	}
 	s := newService(d)
 	mux := http.NewServeMux()
@@ -75,7 +87,7 @@ func New(d Deps) (http.Handler, error) {
 	s.serveDocuments(mux)
 	mux.HandleFunc("GET /livez", live)
 	mux.HandleFunc("GET /readyz", s.ready)
-	return s.observe(s.route(mux)), nil
+	return s.observe(s.admit(s.route(mux))), nil
 }
 
 func newService(d Deps) *service {
@@ -104,11 +116,10 @@ func Server(addr string, handler http.Handler) *http.Server {
 	}
 }
 
-// useStrictHuma sets what huma keeps in package variables: strict names, no
-// null arrays, and errors in our envelope.
+// useStrictHuma sets what huma keeps in package variables: strict names, and
+// errors in our envelope.
 var useStrictHuma = sync.OnceFunc(func() {
 	huma.ValidateStrictCasing = true
-	huma.DefaultArrayNullable = false
 	huma.NewErrorWithContext = humaError
 	huma.NewError = func(status int, message string, errs ...error) huma.StatusError {
 		return humaError(nil, status, message, errs...)

@@ -83,7 +83,9 @@ func (p *probe) Header() http.Header            { return p.header }
 func (p *probe) WriteHeader(status int)         { p.status = status }
 func (p *probe) Write(data []byte) (int, error) { return len(data), nil }
 
-func hasBody(r *http.Request) bool { return r.ContentLength != 0 && r.Method == http.MethodPost }
+func hasBody(r *http.Request) bool { return r.ContentLength != 0 && takesBody(r.Method) }
+
+func takesBody(method string) bool { return method == http.MethodPost || method == http.MethodPatch }
 
 // isJSON reports a body that says to be JSON in UTF-8, or does not say what it
 // is. It leaves a content type that huma reads the same way.

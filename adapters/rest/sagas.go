@@ -42,7 +42,7 @@ func (s *service) getSaga(ctx context.Context, in *SagaPath) (*SagaOutput, error
 
 // sagaDetails is a workflow as its saga shows it.
 func sagaDetails(snap *ports.Snapshot) (*coordination.Saga, error) {
-	s := &snap.State
+	s := shown(&snap.State)
 	context, err := json.Marshal(s.Context())
 	if err != nil {
 		return nil, err
@@ -140,7 +140,7 @@ func (s *service) compensate(ctx context.Context, in *CompensateInput) (*Mutated
 
 // compensated is the answer to a manual compensation.
 func compensated(s *domain.State) *coordination.CompensateResponse {
-	plan := s.Plan()
+	plan := shown(s).Plan()
 	c := &coordination.CompensateResponse{SagaID: s.SagaID, State: coordination.SagaState(s.Saga),
 		CompensationSteps: compensationSteps(plan, false), EstimatedCompletionTime: compensationTime(plan)}
 	if s.Compensation != nil {
@@ -156,6 +156,7 @@ func (s *service) preview(state *domain.State, request domain.CompensateRequest)
 	if _, err := domain.Decide(*state, request); err != nil {
 		return nil, err
 	}
+	state = shown(state)
 	plan := state.Plan() // of the compensation that is under way already
 	if state.Saga == domain.SagaActive || state.Saga == domain.SagaCompleted {
 		var err error

@@ -231,6 +231,9 @@ func (s *service) inputStart(r *coordination.StartRequest) (start, error) {
 			return start{}, err
 		}
 	}
+	if err := refusal(inputFaults(r.Input, "body.input")); err != nil {
+		return start{}, err
+	}
 	return start{r.Type, r.BusinessKey, "", coordination.PriorityNormal, withMetadata(r.Input, r.Metadata)}, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/firstviscount/platform-coordination/adapters/wire"
 	"github.com/firstviscount/platform-coordination/domain"
 	"github.com/firstviscount/platform-coordination/ports"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
@@ -100,9 +101,15 @@ func estimatedDuration(t *domain.Template) time.Duration {
 	return sum
 }
 
+// shown is a workflow without what is sensitive in it.
+func shown(s *domain.State) *domain.State {
+	redacted := s.Redacted()
+	return &redacted
+}
+
 // workflowStatus is the status document.
 func workflowStatus(snap *ports.Snapshot) *coordination.WorkflowStatus {
-	s := &snap.State
+	s := shown(&snap.State)
 	w := &coordination.WorkflowStatus{
 		WorkflowID: s.WorkflowID, WorkflowType: s.Template.Type, Status: coordination.Status(s.Status), CurrentStep: s.CurrentStep(),
 		Progress: progressOf(s.SettledSteps(), len(s.Steps)),
@@ -191,7 +198,7 @@ func statusEvents(snap *ports.Snapshot) []coordination.Event {
 	for i := range events {
 		e := &events[i]
 		list = append(list, coordination.Event{Timestamp: coordination.At(e.At), Event: coordination.EventName(e.Type), Step: e.Step,
-			Details: eventDetails(snap.State.Template, e)})
+			Details: wire.Details(snap.State.Template, e)})
 	}
 	return list
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/firstviscount/platform-coordination/adapters/wire"
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
@@ -54,6 +55,7 @@ func (s *service) streamEvents(ctx context.Context, in *StreamInput) (*huma.Stre
 		hc.SetHeader("X-Accel-Buffering", "no") // proxies must not collect events
 		hc.SetStatus(http.StatusOK)
 		stream := &eventStream{x: exchangeOf(ctx), id: id, sent: after}
+		stream.x.leave()
 		s.follow(hc.Context(), stream, snap)
 	}}, nil
 }
@@ -100,7 +102,7 @@ type eventStream struct {
 func (e *eventStream) send(snap *ports.Snapshot) bool {
 	var text []byte
 	for i := max(0, e.sent); i < len(snap.Events); i++ {
-		event := recorded(snap.State.Template, e.id, i+1, &snap.Events[i])
+		event := wire.Recorded(snap.State.Template, e.id, i+1, &snap.Events[i])
 		data, err := json.Marshal(event)
 		if err != nil {
 			return false

@@ -67,7 +67,7 @@ func (s *service) cancel(ctx context.Context, in *CancelInput) (*Mutated, error)
 
 // cancelled is the answer to a cancellation.
 func cancelled(s *domain.State) *coordination.CancelResponse {
-	plan := s.Plan()
+	plan := shown(s).Plan()
 	c := &coordination.CancelResponse{
 		WorkflowID: s.WorkflowID, Status: coordination.Status(s.Status),
 		Saga:                      coordination.CancelledSaga{SagaID: s.SagaID, State: coordination.SagaState(s.Saga), CompensationSteps: compensationSteps(plan, true)},
