@@ -12,7 +12,8 @@ import (
 const Program = "coordinator"
 
 // Command is what the command line asks for: [Serve], [Dev], [Token],
-// [MigrateUp], [MigrateStatus], [OpenAPI], [Version] or [Help].
+// [MigrateUp], [MigrateStatus], [KeysNew], [KeysRotate], [OpenAPI], [AsyncAPI],
+// [Version] or [Help].
 type Command interface{ command() }
 
 // Help was asked for, and has been printed.
@@ -37,6 +38,11 @@ type OpenAPI struct {
 	Version string `default:"3.1" enum:"3.1,3.0" help:"OpenAPI version: ${enum}."`
 }
 
+// AsyncAPI prints the document of the message bus.
+type AsyncAPI struct {
+	Schemas string `placeholder:"DIR" help:"Instead, write the JSON Schema of each message into a directory."`
+}
+
 // MigrateUp brings the schema of a SQL store up to date.
 type MigrateUp struct {
 	Store Store `default:"${store}" placeholder:"STORE" help:"sqlite:PATH or postgres://…"`
@@ -53,6 +59,7 @@ func (Serve) command()         {}
 func (Dev) command()           {}
 func (Token) command()         {}
 func (OpenAPI) command()       {}
+func (AsyncAPI) command()      {}
 func (MigrateUp) command()     {}
 func (MigrateStatus) command() {}
 
@@ -65,8 +72,13 @@ type grammar struct {
 		Up     MigrateUp     `cmd:"" help:"Bring the schema up to date."`
 		Status MigrateStatus `cmd:"" help:"List the migrations and which of them are applied."`
 	} `cmd:"" help:"Manage the schema of a SQL store."`
-	OpenAPI OpenAPI `cmd:"" name:"openapi" help:"Print the OpenAPI document (YAML)."`
-	Version Version `cmd:"" help:"Print the version."`
+	Keys struct {
+		New    KeysNew    `cmd:"" help:"Print a new key."`
+		Rotate KeysRotate `cmd:"" help:"Seal with the newest key what can be sealed again, and say what needs older ones."`
+	} `cmd:"" help:"Manage the keys that encrypt what is stored."`
+	OpenAPI  OpenAPI  `cmd:"" name:"openapi" help:"Print the OpenAPI document (YAML)."`
+	AsyncAPI AsyncAPI `cmd:"" name:"asyncapi" help:"Print the AsyncAPI document of the message bus (YAML)."`
+	Version  Version  `cmd:"" help:"Print the version."`
 }
 
 // UsageError is a command line or environment that cannot be obeyed.
@@ -122,8 +134,14 @@ func (g *grammar) selected(name string) (Command, error) {
 		return g.Migrate.Up, g.Migrate.Up.Store.checkSQL()
 	case "migrate status":
 		return g.Migrate.Status, g.Migrate.Status.Store.checkSQL()
+	case "keys new":
+		return g.Keys.New, nil
+	case "keys rotate":
+		return g.Keys.Rotate, g.Keys.Rotate.check()
 	case "openapi":
 		return g.OpenAPI, nil
+	case "asyncapi":
+		return g.AsyncAPI, nil
 	case "version":
 		return g.Version, nil
 	}

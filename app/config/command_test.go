@@ -12,7 +12,10 @@ import (
 	"github.com/firstviscount/platform-coordination/app/config"
 )
 
-const secret = "0123456789abcdef0123456789abcdef"
+const (
+	secret        = "0123456789abcdef0123456789abcdef"
+	encryptionKey = "aGlkZGVuLTAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg="
+)
 
 // environment is a lookup in a map.
 func environment(variables map[string]string) config.Environment {
@@ -49,7 +52,7 @@ func TestServeDefaults(t *testing.T) {
 		Store:        config.Store{Kind: config.StoreSQLite, Location: "coordination.db"},
 		Bus:          "memory",
 		JWTSecret:    secret,
-		RateLimit:    "off",
+		RateLimit:    "on",
 		Lease:        10 * time.Second,
 		LogLevel:     "info",
 		LogFormat:    "json",
@@ -75,6 +78,7 @@ func TestEveryFlagIsAVariableAndTheFlagWins(t *testing.T) {
 		"COORDINATION_OPS_LISTEN":            "off",
 		"COORDINATION_STORE":                 "postgres://user:hidden@db/orders",
 		"COORDINATION_NO_MIGRATE":            "true",
+		"COORDINATION_ENCRYPTION_KEYS":       encryptionKey,
 		"COORDINATION_BUS":                   "memory",
 		"COORDINATION_PARTICIPANTS":          "participants.yaml",
 		"COORDINATION_JWT_SECRET":            secret,
@@ -94,6 +98,7 @@ func TestEveryFlagIsAVariableAndTheFlagWins(t *testing.T) {
 		OpsListen:           "off",
 		Store:               config.Store{Kind: config.StorePostgres, Location: "postgres://user:hidden@db/orders"},
 		NoMigrate:           true,
+		EncryptionKeys:      encryptionKey,
 		Bus:                 "memory",
 		Participants:        "participants.yaml",
 		JWTSecret:           secret,
@@ -140,6 +145,11 @@ func TestOtherCommands(t *testing.T) {
 	if document := mustParse[config.OpenAPI](t, "openapi", nil); document.Version != "3.1" {
 		t.Errorf("got %+v", document)
 	}
+	rotate := mustParse[config.KeysRotate](t, "keys rotate --store sqlite:x.db --encryption-keys "+encryptionKey, nil)
+	if rotate != (config.KeysRotate{Store: config.Store{Kind: config.StoreSQLite, Location: "x.db"}, EncryptionKeys: encryptionKey}) {
+		t.Errorf("got %+v", rotate)
+	}
+	mustParse[config.KeysNew](t, "keys new", nil)
 	mustParse[config.Version](t, "version", nil)
 }
 
@@ -175,8 +185,8 @@ func TestRefusals(t *testing.T) {
 		{"serve --jwks keys.json --listen :65536", "--listen"},
 		{"serve --jwks keys.json --ops-listen on", "--ops-listen"},
 		{"serve --jwks keys.json --listen :1 --ops-listen :1", "--ops-listen"},
-		{"serve --jwks keys.json --bus nats://x", "--bus"},
-		{"serve --jwks keys.json --rate-limit on", "--rate-limit"},
+		{"serve --jwks keys.json --bus ftp://x", "--bus"},
+		{"serve --jwks keys.json --bus nats", "--bus"},
 		{"serve --jwks keys.json --rate-limit maybe", "--rate-limit"},
 		{"serve --jwks keys.json --lease 1", "--lease"},
 		{"serve --jwks keys.json --lease 99ms", "--lease"},
@@ -197,6 +207,12 @@ func TestRefusals(t *testing.T) {
 		{"token --subject me --jwt-secret " + secret, "--role"},
 		{"token --role admin --jwt-secret " + secret, "--subject"},
 		{"token --role admin --subject me --ttl 0s --jwt-secret " + secret, "--ttl"},
+		{"serve --jwks keys.json --encryption-keys " + encryptionKey + ",short", "--encryption-keys: key 2: want 32 bytes in base64"},
+		{"serve --jwks keys.json --encryption-keys " + encryptionKey + "," + encryptionKey, "--encryption-keys: key 2 is key 1 again"},
+		{"keys rotate --store sqlite:x.db", "--encryption-keys"},
+		{"keys rotate --store memory --encryption-keys " + encryptionKey, "--store"},
+		{"keys rotate --encryption-keys short,shorter", "--encryption-keys"},
+		{"keys", "new"},
 		{"migrate up --store memory", "--store"},
 		{"migrate status --store memory", "--store"},
 		{"migrate down", "down"},
@@ -228,15 +244,33 @@ func TestBadVariablesAreNamed(t *testing.T) {
 func TestSecretsAreNotPrinted(t *testing.T) {
 	t.Parallel()
 	hidden := "hidden-0123456789abcdef-0123456789abcdef"
-	got := mustParse[config.Serve](t, "serve --jwt-secret "+hidden+" --store postgres://user:hidden@db/orders", nil)
+	got := mustParse[config.Serve](t, "serve --jwt-secret "+hidden+" --store postgres://user:hidden@db/orders --encryption-keys "+encryptionKey, nil)
 	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
-		if text := fmt.Sprintf(format, got); strings.Contains(text, "hidden") {
+		if text := fmt.Sprintf(format, got); strings.Contains(text, "hidden") || strings.Contains(text, encryptionKey[:8]) {
 			t.Errorf("%s shows a secret: %s", format, text)
 		}
 	}
-	for _, line := range []string{"serve --store postgres://user:hidden@db:x/%zz", "serve --jwt-secret hidden", "serve --store hidden://x"} {
+	for _, line := range []string{"serve --store postgres://user:hidden@db:x/%zz", "serve --jwt-secret hidden", "serve --store hidden://x",
+		"keys rotate --encryption-keys hidden,hidden"} {
 		if _, err := parse(t, line, nil); err == nil || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%s: got %v", line, err)
+		}
+	}
+}
+
+func TestEncryptionKeysAreGivenOrInAFile(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]struct {
+		keys int
+		file string
+	}{
+		encryptionKey:       {keys: 1},
+		"/run/secrets/keys": {file: "/run/secrets/keys"},
+		encryptionKey[1:]:   {file: encryptionKey[1:]}, // a mistyped key is a file that is not there
+	} {
+		keys, file, err := config.EncryptionKeys(text).Keys()
+		if err != nil || len(keys) != want.keys || file != want.file {
+			t.Errorf("%s: %d keys, file %q, %v", text, len(keys), file, err)
 		}
 	}
 }

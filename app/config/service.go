@@ -23,24 +23,29 @@ const Off = "off"
 // Service is what the service is told. After Parse every member is set and
 // checked, but for the ones that may be empty.
 type Service struct {
-	Listen              string        `default:":8081" help:"Address of the API and its documents."`
-	OpsListen           string        `default:"127.0.0.1:9091" help:"Address of pprof, or off."`
-	Store               Store         `placeholder:"STORE" help:"memory, sqlite:PATH or postgres://… (default ${store}; dev: memory)."`
-	NoMigrate           bool          `help:"Refuse to start on a schema that is not up to date, instead of migrating it."`
-	Bus                 string        `default:"memory" enum:"memory" help:"Message bus: ${enum}."`
-	Participants        string        `placeholder:"FILE" help:"YAML file of the participants (default: all simulated)."`
-	JWTSecret           Secret        `name:"jwt-secret" placeholder:"SECRET" help:"HS256 secret of tokens, at least ${secret_bytes} bytes (dev makes one)."`
-	JWKS                string        `name:"jwks" placeholder:"URL|FILE" help:"Key set for RS256, ES256 and EdDSA tokens; never with --jwt-secret."`
-	JWTIssuer           string        `name:"jwt-issuer" placeholder:"ISSUER" help:"Required issuer of tokens."`
-	JWTAudience         string        `name:"jwt-audience" placeholder:"AUDIENCE" help:"Required audience of tokens."`
-	CallbackURL         string        `placeholder:"URL" help:"Base URL that participants call back (default: from --listen)."`
-	RateLimit           string        `default:"off" enum:"on,off" help:"Rate limits; this version has none and refuses on."`
-	WebhookAllowPrivate bool          `help:"Allow private webhook targets; this version sends no webhooks."`
-	Templates           string        `placeholder:"DIR" help:"Directory of further templates."`
-	Lease               time.Duration `default:"10s" help:"How long a silent replica keeps its work."`
-	LogLevel            string        `default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
-	LogFormat           string        `placeholder:"FORMAT" help:"text or json (default json; dev: text)."`
-	DrainTimeout        time.Duration `default:"25s" help:"How long a stop may take."`
+	Listen              string         `default:":8081" help:"Address of the API and its documents."`
+	OpsListen           string         `default:"127.0.0.1:9091" help:"Address of metrics and pprof, or off."`
+	Store               Store          `placeholder:"STORE" help:"memory, sqlite:PATH or postgres://… (default ${store}; dev: memory)."`
+	NoMigrate           bool           `help:"Refuse to start on a schema that is not up to date, instead of migrating it."`
+	EncryptionKeys      EncryptionKeys `placeholder:"KEYS|FILE" help:"Keys that encrypt what is stored, each 32 bytes in base64, the newest first, separated by commas; or a file of them (default: one that is made once and kept in the store)."`
+	Bus                 Bus            `default:"memory" placeholder:"BUS" help:"Message bus: memory, nats://…, kafka://HOST:PORT[,…], amqp://… or postgres://…"`
+	Participants        string         `placeholder:"FILE" help:"YAML file of the participants (default: all simulated)."`
+	JWTSecret           Secret         `name:"jwt-secret" placeholder:"SECRET" help:"HS256 secret of tokens, at least ${secret_bytes} bytes (dev makes one)."`
+	JWKS                string         `name:"jwks" placeholder:"URL|FILE" help:"Key set for RS256, ES256 and EdDSA tokens; never with --jwt-secret."`
+	JWTIssuer           string         `name:"jwt-issuer" placeholder:"ISSUER" help:"Required issuer of tokens."`
+	JWTAudience         string         `name:"jwt-audience" placeholder:"AUDIENCE" help:"Required audience of tokens."`
+	CallbackURL         string         `placeholder:"URL" help:"Base URL that participants call back (default: from --listen)."`
+	RateLimit           string         `default:"on" enum:"on,off" help:"Limit requests per subject by role, and failed logins per address: ${enum}."`
+	WebhookAllowPrivate bool           `help:"Allow http and private addresses as webhook targets (on in dev)."`
+	Templates           string         `placeholder:"DIR" help:"Directory of further templates."`
+	Lease               time.Duration  `default:"10s" help:"How long a silent replica keeps its work."`
+	LogLevel            string         `default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
+	LogFormat           string         `placeholder:"FORMAT" help:"text or json (default json; dev: text)."`
+	DrainTimeout        time.Duration  `default:"25s" help:"How long a stop may take."`
+
+	// WebhookSecret is the secret of every new webhook, if it is not empty, as
+	// sdk/webhook reads it. No flag sets it: dev makes one that it can print.
+	WebhookSecret Secret `kong:"-"`
 }
 
 // defaults are the settings in which the commands differ.
@@ -78,6 +83,7 @@ func (s *Service) check(needsKey bool) error {
 	for _, check := range []func() error{
 		s.checkAddresses,
 		func() error { return s.checkKeys(needsKey) },
+		s.EncryptionKeys.check,
 		s.checkCallbackURL,
 		s.checkDurations,
 		s.checkRest,
@@ -162,9 +168,6 @@ func (s *Service) checkDurations() error {
 }
 
 func (s *Service) checkRest() error {
-	if s.RateLimit == "on" {
-		return usage("--rate-limit", "this version has no rate limits; leave it out or say off")
-	}
 	if s.LogFormat != "text" && s.LogFormat != "json" {
 		return usage("--log-format", "must be text or json")
 	}

@@ -26,7 +26,7 @@ func order(token string) coordination.OrderRequest {
 			{ProductID: "prod-cup", Quantity: 2, UnitPrice: "9.95", WarehouseID: "wh-001"},
 			{ProductID: "prod-saucer", Quantity: 1, UnitPrice: "0.10"},
 		},
-		PaymentMethod:   coordination.PaymentMethod{Type: "CREDIT_CARD", Token: token},
+		PaymentMethod:   coordination.PaymentMethod{Type: "CREDIT_CARD", Token: coordination.Sensitive(token)},
 		ShippingAddress: coordination.ShippingAddress{Name: "Jane Doe", Street: "1 Main St", City: "Springfield", ZipCode: "00000", Country: "US"},
 		ShippingMethod:  "STANDARD",
 	}

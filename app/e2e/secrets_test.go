@@ -1,36 +1,18 @@
 package e2e_test
 
 import (
-	"bufio"
+	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
-	"github.com/firstviscount/platform-coordination/adapters/auth"
 	"github.com/firstviscount/platform-coordination/app/e2e/harness"
-	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
-// canaries are what must be seen by nobody but the participants that need it.
-var canaries = map[string]string{
-	"payment token": "canary-token-4242424242424242",
-	"street":        "17 Canary Street",
-	"name":          "Canary McCanaryface",
-	"phone":         "+15550123456789",
-}
-
-// canaryOrder is a JSON order with all canaries.
-func canaryOrder(id string, change ...string) string {
-	return strings.NewReplacer(change...).Replace(fmt.Sprintf(`{"orderId":%q,"customerId":"cust-canary",
-		"items":[{"productId":"prod-cup","quantity":1,"unitPrice":9.95}],
-		"paymentMethod":{"type":"CREDIT_CARD","token":%q,"amount":9.95,"currency":"USD"},
-		"shippingAddress":{"name":%q,"street":%q,"city":"Springfield","zipCode":"00000","country":"US","phone":%q},
-		"shippingMethod":"STANDARD"}`, id, canaries["payment token"], canaries["name"], canaries["street"], canaries["phone"]))
-}
+const startOrders = "/workflows/order/start"
 
 // TestSecretsStaySecret sends orders with canaries through every end and looks
 // for them wherever the coordinator, or an example participant, has written.
@@ -39,48 +21,31 @@ func TestSecretsStaySecret(t *testing.T) {
 	onEveryStore(t, func(t *testing.T, store string) {
 		shop := harness.OpenShop(t)
 		c := harness.Serve(t, harness.Options{Store: store, Participants: shop.File, LogLevel: "debug"})
-		w := &watcher{t, c}
+		w := &watcher{t, c, store}
 		w.refusals()
+		w.everyField()
 		completed := w.order("ord-canary-1")
-		w.Post(t, "/workflows/order/start", canaryOrder("ord-canary-1"), "X-Idempotency-Key", "ord-canary-1").Is(201) // replayed
-		w.see("a conflict", w.Post(t, "/workflows/order/start", canaryOrder("ord-canary-1")).Is(409))
-		w.see("another body", w.Post(t, "/workflows/order/start", canaryOrder("ord-canary-1", "9.95", "8.95"), "X-Idempotency-Key", "ord-canary-1").Is(409))
+		w.Post(t, startOrders, canaryOrder("ord-canary-1"), "X-Idempotency-Key", "ord-canary-1").Is(201) // replayed
+		w.see("a conflict", w.Post(t, startOrders, canaryOrder("ord-canary-1")).Is(409))
+		w.see("another body", w.Post(t, startOrders, canaryOrder("ord-canary-1", "9.95", "8.95"), "X-Idempotency-Key", "ord-canary-1").Is(409))
 		undone := w.order("ord-canary-2")
 		w.see("the compensation", w.Post(t, "/sagas/"+undone.Text("saga", "sagaId")+"/compensate", `{"reason":"TEST"}`, "Prefer", "wait=30").Is(202))
-		failed := w.Post(t, "/workflows/order/start", canaryOrder("ord-canary-3", "prod-cup", "prod-test-out-of-stock"), "Prefer", "wait=30").Is(422)
+		failed := w.Post(t, startOrders, canaryOrder("ord-canary-3", "prod-cup", "prod-test-out-of-stock"), "Prefer", "wait=30").Is(422)
 		w.see("a failure", failed)
-		for _, id := range []string{completed.Text("workflowId"), undone.Text("workflowId"), failed.Text("error", "details", "workflowId")} {
-			w.documents(id)
+		flaky := w.see("a flaky order", w.Post(t, startOrders, canaryOrder("ord-canary-4", canaries["payment token"], "tok_flaky"), "Prefer", "wait=30").Is(201))
+		ended := []string{completed.Text("workflowId"), undone.Text("workflowId"), failed.Text("error", "details", "workflowId"), flaky.Text("workflowId")}
+		for _, id := range ended {
+			w.look("the stream", w.stream(id))
 		}
-		w.outputs(shop)
+		w.everywhere(ended...)
+		w.ledgers(shop)
 	})
-}
-
-// watcher looks for canaries.
-type watcher struct {
-	t *testing.T
-	*harness.Coordinator
-}
-
-func (w *watcher) look(where, text string) {
-	w.t.Helper()
-	for name, canary := range canaries {
-		if at := strings.Index(text, canary); at >= 0 {
-			w.t.Errorf("the %s is in %s: …%s…", name, where, text[max(at-100, 0):min(at+100, len(text))])
-		}
-	}
-}
-
-func (w *watcher) see(where string, r *harness.Response) *harness.Response {
-	w.t.Helper()
-	w.look(where, string(r.Body)+fmt.Sprint(r.Header))
-	return r
 }
 
 // order completes an order.
 func (w *watcher) order(id string) *harness.Response {
 	w.t.Helper()
-	r := w.see("the answer to a start", w.Post(w.t, "/workflows/order/start", canaryOrder(id), "X-Idempotency-Key", id).Is(201))
+	r := w.see("the answer to a start", w.Post(w.t, startOrders, canaryOrder(id), "X-Idempotency-Key", id).Is(201))
 	wait(w.t, w.Client(w.t), r.Text("workflowId"))
 	return r
 }
@@ -95,53 +60,77 @@ func (w *watcher) refusals() {
 		"a phone as an amount":     canaryOrder("ord-1", "9.95", `"`+canaries["phone"]+`"`),
 		"a token as an identifier": canaryOrder(canaries["street"]),
 		"a broken end":             canaryOrder("ord-1") + canaries["name"],
+		"half an order":            canaryOrder("ord-1")[:300],
+		"no JSON at all":           canaries["street"],
 		"no shipping method":       canaryOrder("ord-1", `"shippingMethod":"STANDARD"`, `"shippingMethod":""`),
 		"another total":            canaryOrder("ord-1", `"amount":9.95`, `"amount":9.94`),
 	} {
-		if r := w.see(name, w.Post(w.t, "/workflows/order/start", body)); r.Status != 400 && r.Status != 422 {
+		if r := w.see(name, w.Post(w.t, startOrders, body)); r.Status != 400 && r.Status != 422 {
 			w.t.Errorf("%s is answered %d: %s", name, r.Status, r.Body)
 		}
 	}
 	generic := fmt.Sprintf(`{"type":"ORDER_FULFILLMENT","businessKey":"other","input":%s}`, canaryOrder("ord-1"))
 	w.see("the generic start", w.Post(w.t, "/workflows/start", generic)).Is(400)
-}
-
-// documents looks at everything that shows a workflow.
-func (w *watcher) documents(id string) {
-	saga := w.see("the status", w.Get(w.t, "/workflows/"+id+"/status").Is(200)).Text("saga", "sagaId")
-	for _, path := range []string{"/sagas/" + saga, "/workflows/" + id + "/events", "/workflows?customerId=cust-canary", "/workflows/active",
-		"/workflows/metrics?includeHistorical=true", "/health", "/workflow-templates"} {
-		w.see(path, w.Get(w.t, path).Is(200))
+	w.see("another content type", w.Post(w.t, startOrders, canaryOrder("ord-1"), "Content-Type", "text/plain")).Is(415)
+	for _, card := range []string{"4242424242424242", "4242 4242 4242 4242", "5555-5555-5555-4444"} {
+		for place, body := range map[string]string{"body.paymentMethod.token": canaryOrder("ord-1", canaries["payment token"], card),
+			"body.metadata.note": canaryOrder("ord-1", `{"note":"`+canaries["name"]+`"}`, `{"note":"paid with `+card+`"}`)} {
+			r := w.see("a card number", w.Post(w.t, startOrders, body)).Is(400)
+			if text := string(r.Body); !strings.Contains(text, place) || strings.Contains(text, card) {
+				w.t.Errorf("%s at %s is answered %s", card, place, text)
+			}
+		}
 	}
-	w.look("the stream", w.stream(id))
 }
 
-// stream reads the event stream of an ended workflow, which ends too.
-func (w *watcher) stream(id string) string {
-	w.t.Helper()
-	request, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, w.API("/workflows/"+id+"/stream"), nil)
-	if err != nil {
+// everyField sends orders with a canary in each field in turn, be they right or wrong.
+func (w *watcher) everyField() {
+	var order any
+	if err := json.Unmarshal([]byte(canaryOrder("ord-field")), &order); err != nil {
 		w.t.Fatal(err)
 	}
-	request.Header.Set("Authorization", "Bearer "+harness.Token(w.t, auth.RoleExternal))
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		w.t.Fatal(err)
+	for n, body := range withEach(order, canaries["street"]) {
+		text, err := json.Marshal(body)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		r := w.see("an order with a street somewhere", w.Post(w.t, startOrders, strings.ReplaceAll(string(text), "ord-field", fmt.Sprint("ord-field-", n))))
+		if r.Status != 201 && r.Status != 400 {
+			w.t.Errorf("%s is answered %d: %s", text, r.Status, r.Body)
+		}
 	}
-	defer response.Body.Close()
-	text, err := io.ReadAll(bufio.NewReader(response.Body))
-	if err != nil || !strings.Contains(string(text), "event: "+string(coordination.EventWorkflowStarted)) {
-		w.t.Errorf("the stream is %s, %v", text, err)
-	}
-	return string(text)
 }
 
-// outputs looks at what the processes have written.
-func (w *watcher) outputs(shop *harness.Shop) {
-	w.look("the coordinator's log", w.Log()+w.Stdout())
-	if !strings.Contains(w.Log(), `"level":"DEBUG"`) {
-		w.t.Error("the log was not on the level debug")
+// withEach are copies of a JSON value, each with another of its leaves replaced.
+func withEach(value any, by string) (all []any) {
+	switch v := value.(type) {
+	case map[string]any:
+		for name := range v {
+			for _, other := range withEach(v[name], by) {
+				copied := map[string]any{}
+				for n := range v {
+					copied[n] = v[n]
+				}
+				copied[name] = other
+				all = append(all, copied)
+			}
+		}
+	case []any:
+		for i := range v {
+			for _, other := range withEach(v[i], by) {
+				copied := append([]any(nil), v...)
+				copied[i] = other
+				all = append(all, copied)
+			}
+		}
+	default:
+		all = append(all, by)
 	}
+	return all
+}
+
+// ledgers looks at what the participants have written.
+func (w *watcher) ledgers(shop *harness.Shop) {
 	w.look("the participants' log", shop.Log()+shop.Stdout())
 	ledgers, err := filepath.Glob(filepath.Join(shop.Dir(), "*.jsonl"))
 	if err != nil || len(ledgers) != len(harness.Services) {
@@ -154,4 +143,69 @@ func (w *watcher) outputs(shop *harness.Shop) {
 		}
 		w.look(filepath.Base(path), string(text))
 	}
+}
+
+// gossip is everything that a participant was told, and should have kept.
+var gossip = fmt.Sprintf("%s of %s, %s will not pay; call %s", canaries["name"], canaries["street"], strings.ToUpper(canaries["payment token"]), canaries["phone"])
+
+// gossips answers everything but payments with gossip.
+func gossips(t *testing.T) *harness.Script {
+	s := harness.NewScript(t)
+	for action, id := range map[string]string{"reserve_inventory": "reservationId", "confirm_order": "confirmationId", "prepare_fulfillment": "fulfillmentId",
+		"create_shipping_label": "shipmentId", "notify_customer": "notificationId", "release_reservation": "releaseId", "void_payment": "voidId",
+		"cancel_shipment": "cancellationId", "send_cancellation_notice": "noticeId"} {
+		s.Always(action, http.StatusOK, fmt.Sprintf(`{"result":{%q:"id-1","note":{"about":[%q]}}}`, id, gossip))
+	}
+	return s
+}
+
+// payments are what a gossiping payment service answers, one after the other,
+// and how the order stands then.
+var payments = map[string]struct {
+	answers []harness.Answer
+	end     string
+}{
+	"completed": {[]harness.Answer{{Status: 200, Body: `{"result":{"paymentIntent":"pi-1","receipt":"GOSSIP"}}`}}, "COMPLETED"},
+	"declined":  {[]harness.Answer{{Status: 422, Body: `{"error":{"code":"PAYMENT_DECLINED","message":"GOSSIP"}}`}}, "FAILED"},
+	"nameless":  {[]harness.Answer{{Status: 422, Body: `{"error":{"code":"GOSSIP","message":"GOSSIP"}}`}}, "FAILED"},
+	"flaky": {[]harness.Answer{{Status: 503, Body: `{"outcome":"RETRY","error":{"code":"BUSY","message":"GOSSIP"}}`},
+		{Status: 200, Body: `{"result":{"paymentIntent":"pi-1"}}`}}, "COMPLETED"},
+	"garbled": {[]harness.Answer{{Status: 200, Body: `{"outcome":"GOSSIP"`}, {Status: 200, Body: `["GOSSIP"]`}}, "PARKED"},
+	"parked":  {[]harness.Answer{{Status: 400, Body: `{"error":{"code":"BAD_REQUEST","message":"GOSSIP"}}`}}, "PARKED"},
+}
+
+// TestWhatParticipantsTellStaysSecret has participants say aloud what they were
+// told, in results and in errors, of orders that end in every way.
+func TestWhatParticipantsTellStaysSecret(t *testing.T) {
+	t.Parallel()
+	onEveryStore(t, func(t *testing.T, store string) {
+		script := gossips(t)
+		c := harness.Serve(t, harness.Options{Store: store, Participants: script.File(t, harness.Services...), LogLevel: "debug"})
+		w := &watcher{t, c, store}
+		var workflows []string
+		for name, payment := range payments {
+			id := w.see("a start", w.Post(t, startOrders, canaryOrder("ord-"+name)).Is(201)).Text("workflowId")
+			workflows = append(workflows, id)
+			for _, answer := range payment.answers {
+				script.Next(t, "process_payment").Answer(answer.Status, strings.ReplaceAll(answer.Body, "GOSSIP", gossip))
+			}
+			if got := wait(t, w.Client(t), id); string(got.Status) != payment.end {
+				t.Errorf("%s: the order is %s, not %s", name, got.Status, payment.end)
+			}
+		}
+		w.everywhere(append(workflows, w.cancelled(script))...)
+	})
+}
+
+// cancelled cancels an order while it is being paid, for reasons that tell too much.
+func (w *watcher) cancelled(script *harness.Script) string {
+	id := w.Post(w.t, startOrders, canaryOrder("ord-cancelled")).Is(201).Text("workflowId")
+	call := script.Next(w.t, "process_payment")
+	w.see("a cancellation", w.Post(w.t, "/workflows/"+id+"/cancel", fmt.Sprintf(
+		`{"reason":"asked by %s","reasonDetails":%q,"initiatedBy":"ADMIN","metadata":{"note":%q}}`, canaries["name"], gossip, gossip)).Is(202))
+	call.Answer(http.StatusUnprocessableEntity, fmt.Sprintf(`{"error":{"code":"NO","message":%q}}`, gossip))
+	if got := wait(w.t, w.Client(w.t), id); got.Status != "CANCELLED" {
+		w.t.Errorf("the order is %s, not CANCELLED", got.Status)
+	}
+	return id
 }

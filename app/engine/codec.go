@@ -25,6 +25,9 @@ func decodeEvents(batches [][]byte) ([]domain.Event, error) {
 	var all []domain.Event
 	for _, b := range batches {
 		var part []domain.Event
+		if len(b) > 0 && b[0] != '[' {
+			return nil, fmt.Errorf("stored events: %w", ports.ErrSealed)
+		}
 		if err := json.Unmarshal(b, &part); err != nil {
 			return nil, fmt.Errorf("stored events: %w", err)
 		}

@@ -17,7 +17,11 @@ const storeTimeout = 10 * time.Second
 // change per workflow in hand, since a partition waits for each.
 type committer struct {
 	store ports.Committer
-	done  func(workflowID string, err error)
+	done  func(workflowID string, batch int, err error)
+	// wrote is told of each batch; nil if nobody wants to know.
+	wrote func(errs []error, took time.Duration)
+	// noticed is called after a batch with which somebody is to be told of something.
+	noticed func()
 
 	mu      sync.Mutex
 	ready   *sync.Cond
@@ -26,8 +30,8 @@ type committer struct {
 	closed  bool
 }
 
-func newCommitter(store ports.Committer, done func(string, error)) *committer {
-	c := &committer{store: store, done: done}
+func newCommitter(store ports.Committer, done func(string, int, error), noticed func()) *committer {
+	c := &committer{store: store, done: done, noticed: noticed}
 	c.ready = sync.NewCond(&c.mu)
 	return c
 }
@@ -63,10 +67,19 @@ func (c *committer) run(ctx context.Context) {
 		}
 		// A commit on its way is not cut off by a shutdown: its outcome would be unknown.
 		commit, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTimeout)
+		began := time.Now()
 		errs := c.store.Commit(commit, batch)
 		cancel()
+		if c.wrote != nil {
+			c.wrote(errs, time.Since(began))
+		}
+		tells := false
 		for i := range batch {
-			c.done(batch[i].Row.WorkflowID, errs[i])
+			c.done(batch[i].Row.WorkflowID, len(batch), errs[i])
+			tells = tells || errs[i] == nil && len(batch[i].Notices) > 0
+		}
+		if tells {
+			c.noticed()
 		}
 		c.mu.Lock()
 		c.writing--

@@ -81,9 +81,15 @@ type Deps struct {
 	Clock        ports.Clock
 	Entropy      ports.Entropy
 	Logger       *slog.Logger
-	// Observe, if set, is called after each commit with the new state. It must
-	// not block and must not keep the state's slices.
-	Observe func(s *domain.State)
+	// Events, if set, is given every event of every workflow.
+	Events ports.EventSink
+	// PingBus, if set, reports whether the message bus can be reached.
+	PingBus func(ctx context.Context) error
+	// Observer, if set, is told what the engine does.
+	Observer ports.Observer
+	// Noticed, if set, is called after commits that made deliveries to webhooks,
+	// if there are any subscriptions. It must not block.
+	Noticed func()
 }
 
 // Engine runs sagas: the shell of goroutines around Partition and Pump. It
@@ -95,15 +101,21 @@ type Engine struct {
 	clock     ports.Clock
 	entropy   ports.Entropy
 	log       *slog.Logger
-	observe   func(*domain.State)
+	observer  ports.Observer // nil if there is none
+	pingBus   func(context.Context) error
 	templates *Templates
 	loops     []*loop
 	committer *committer
 	pump      *Pump
+	relay     *relay // nil if nobody wants events
 	watchers  watchers
+	sagas     sagaIndex
 	health    healthCache
 	loaders   chan struct{}
 	requests  atomic.Int64
+	calls     atomic.Int64         // deliveries under way, until their answer is with its partition
+	called    atomic.Int64         // deliveries ever begun
+	look      chan chan<- struct{} // asks claim to look at once
 	closed    atomic.Bool
 	leased    atomic.Bool
 	// claimInDoubt is when a claim failed last, zero once that is settled; only claim uses it.
@@ -118,6 +130,7 @@ type Engine struct {
 var (
 	_ ports.Workflows = (*Engine)(nil)
 	_ ports.Answers   = (*Engine)(nil)
+	_ ports.Replies   = (*Engine)(nil)
 	_ ports.Queries   = (*Engine)(nil)
 )
 
@@ -141,14 +154,23 @@ func New(cfg Config, d Deps) (*Engine, error) {
 	}
 	cfg = cfg.withDefaults(d.Entropy)
 	e := &Engine{cfg: cfg, store: d.Store, services: d.Participants, clock: d.Clock, entropy: d.Entropy, log: d.Logger,
-		observe: d.Observe, templates: templates, loaders: make(chan struct{}, maxLoaders)}
+		observer: d.Observer, pingBus: d.PingBus, templates: templates, loaders: make(chan struct{}, maxLoaders), look: make(chan chan<- struct{})}
 	e.ctx, e.cancel = context.WithCancel(context.Background())
-	e.committer = newCommitter(d.Store, e.committed)
+	if d.Noticed == nil {
+		d.Noticed = func() {}
+	}
+	e.committer = newCommitter(d.Store, e.committed, d.Noticed)
+	if d.Observer != nil {
+		e.committer.wrote = d.Observer.Wrote
+	}
 	limits := make(map[string]int, len(d.Participants))
 	for name, s := range d.Participants {
 		limits[name] = s.MaxConcurrency
 	}
-	e.pump = NewPump(limits, e.call, e.answered)
+	e.pump = NewPump(limits, e.call, e.answered, e.again)
+	if d.Events != nil {
+		e.relay = newRelay(d.Events, e.emitted)
+	}
 	for range cfg.Partitions {
 		e.loops = append(e.loops, newLoop(e))
 	}
@@ -193,6 +215,12 @@ func (e *Engine) Open(ctx context.Context) error {
 	for range e.cfg.CommitLanes {
 		e.running.Go(func() { e.committer.run(e.ctx) })
 	}
+	if e.relay != nil {
+		for range relayWorkers {
+			e.running.Go(func() { e.relay.work(e.ctx) })
+		}
+		e.running.Go(e.settleOutbox)
+	}
 	e.running.Go(e.keepLease)
 	e.running.Go(e.claim)
 	e.running.Go(e.expireQueues)
@@ -213,6 +241,9 @@ func (e *Engine) Close(ctx context.Context) error {
 		drained := e.drained(ctx)
 		e.cancel()
 		e.committer.close()
+		if e.relay != nil {
+			e.relay.close()
+		}
 		e.running.Wait()
 		release, cancel := context.WithTimeout(context.WithoutCancel(ctx), e.cfg.Lease)
 		defer cancel()
@@ -258,16 +289,38 @@ func (e *Engine) held() int {
 	return n
 }
 
-// committed takes the result of one change from the committer to its partition.
-func (e *Engine) committed(workflowID string, err error) {
-	e.loopOf(workflowID).post(func(p *Partition, now time.Time) { p.Committed(now, workflowID, err) })
+func (e *Engine) owing() int {
+	n := 0
+	for _, l := range e.loops {
+		n += int(l.owing.Load())
+	}
+	return n
+}
+
+// committed takes the result of one change, in a batch of so many, from the
+// committer to its partition.
+func (e *Engine) committed(workflowID string, batch int, err error) {
+	l := e.loopOf(workflowID)
+	l.post(func(p *Partition, now time.Time) {
+		l.batch = batch
+		p.Committed(now, workflowID, err)
+	})
+}
+
+// emitted takes the arrival of events at the bus to the partition of their workflow.
+func (e *Engine) emitted(workflowID string, upTo int) {
+	e.loopOf(workflowID).post(func(p *Partition, now time.Time) { p.Emitted(now, workflowID, upTo) })
 }
 
 // call delivers one command in a goroutine of its own; the pump bounds how many.
 func (e *Engine) call(cmd domain.Dispatch) {
+	e.called.Add(1)
+	e.calls.Add(1)
 	e.running.Go(func() {
+		defer e.calls.Add(-1)
 		ctx, cancel := context.WithDeadline(e.ctx, e.wallDeadline(cmd.Deadline))
 		defer cancel()
+		e.sagas.sent(cmd.SagaID, cmd.WorkflowID)
 		a := e.services[cmd.Service].Participant.Send(ctx, cmd)
 		e.pump.Done(e.clock.Now(), cmd, a)
 	})
@@ -285,4 +338,10 @@ func (e *Engine) answered(cmd domain.Dispatch, a domain.Answer) {
 	e.loopOf(cmd.WorkflowID).post(func(p *Partition, now time.Time) {
 		p.Handle(now, Request{WorkflowID: cmd.WorkflowID, Command: a})
 	})
+}
+
+// again asks the partition of a command that was sent and not answered to have
+// it sent again.
+func (e *Engine) again(cmd domain.Dispatch) {
+	e.loopOf(cmd.WorkflowID).post(func(p *Partition, _ time.Time) { p.Repeat(cmd) })
 }

@@ -206,12 +206,10 @@ func BenchmarkSaga6Memory(b *testing.B) {
 	slots := make(chan struct{}, 128)
 	e := newEngine(b, store, &script{answer: ok}, func(_ *engine.Config, d *engine.Deps) {
 		d.Participants = map[string]engine.Service{"service": {Participant: instant{}, MaxConcurrency: 256}}
-		d.Observe = func(s *domain.State) {
-			if s.Status.Terminal() {
-				<-slots
-				wg.Done()
-			}
-		}
+		d.Observer = ended(func() {
+			<-slots
+			wg.Done()
+		})
 	})
 	var n atomic.Int64
 	b.ReportAllocs()
@@ -228,6 +226,17 @@ func BenchmarkSaga6Memory(b *testing.B) {
 	wg.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "workflows/s")
 }
+
+// ended is called for every workflow that ends.
+type ended func()
+
+func (f ended) Committed(t ports.Transition) {
+	if t.After.Status.Terminal() {
+		f()
+	}
+}
+
+func (ended) Wrote([]error, time.Duration) {}
 
 // instant answers at once.
 type instant struct{}

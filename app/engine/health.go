@@ -50,6 +50,14 @@ func (e *Engine) Health(ctx context.Context) ports.Health {
 			h.Dependencies[name] = d
 		})
 	}
+	if e.pingBus != nil {
+		wg.Go(func() {
+			err := e.pingBus(ctx)
+			mu.Lock()
+			defer mu.Unlock()
+			h.BusUp = err == nil
+		})
+	}
 	e.checkStore(ctx, &h)
 	wg.Wait()
 	h.CheckedAt = e.clock.Now().UTC()
@@ -68,4 +76,33 @@ func (e *Engine) checkStore(ctx context.Context, h *ports.Health) {
 		return
 	}
 	h.StoreUp, h.Active, h.Stuck, h.Pool = true, active, stuck, e.store.Pool()
+	if stuck > 0 {
+		h.StuckFirst = e.stuckFirst(ctx)
+	}
+}
+
+// overdue is the reason of what nothing moved when it was due.
+const overdue = "OVERDUE"
+
+// stuckFirst names what has been stuck longest, as far as the store answers.
+func (e *Engine) stuckFirst(ctx context.Context) []ports.StuckWorkflow {
+	page, err := e.store.List(ctx, ports.ListQuery{ActiveOnly: true, Stuck: stuckGrace, Sort: ports.SortUpdatedAt, Ascending: true,
+		Limit: ports.MaxStuckShown, Now: e.clock.Now()})
+	if err != nil {
+		e.log.Warn("stuck workflows not listed", "error", err)
+		return nil
+	}
+	list := make([]ports.StuckWorkflow, 0, len(page.Rows))
+	for i := range page.Rows {
+		row := &page.Rows[i]
+		stuck := ports.StuckWorkflow{WorkflowID: row.WorkflowID, Type: row.Type, Status: row.Status, Step: row.CurrentStep,
+			ErrorCode: row.ErrorCode, Reason: overdue, Since: row.UpdatedAt}
+		if snap, err := e.Workflow(ctx, row.WorkflowID); err == nil && snap.State.Parked != nil {
+			p := snap.State.Parked
+			stuck.Reason, stuck.Step, stuck.Since, stuck.Until = string(p.Reason), p.Step, p.Since, p.Until
+			stuck.Actions = snap.State.AllowedActions()
+		}
+		list = append(list, stuck)
+	}
+	return list
 }

@@ -28,14 +28,19 @@ type ledgerWorld struct {
 	loads   int
 	commits []ports.Change
 	sent    []string
+
+	published []engine.Publication
+	settled   []ports.Published
 }
 
-func (w *ledgerWorld) Load(string)              { w.loads++ }
-func (w *ledgerWorld) Commit(c ports.Change)    { w.commits = append(w.commits, c) }
-func (w *ledgerWorld) Send(cmd domain.Dispatch) { w.sent = append(w.sent, cmd.Step) }
-func (w *ledgerWorld) Changed(*domain.State)    {}
-func (w *ledgerWorld) UUID() string             { return "01890000-0000-7000-8000-0000000000ff" }
-func (w *ledgerWorld) Random() uint64           { return 0 }
+func (w *ledgerWorld) Load(string)                  { w.loads++ }
+func (w *ledgerWorld) Commit(c ports.Change)        { w.commits = append(w.commits, c) }
+func (w *ledgerWorld) Send(cmd domain.Dispatch)     { w.sent = append(w.sent, cmd.Step) }
+func (w *ledgerWorld) Changed(ports.Transition)     {}
+func (w *ledgerWorld) Publish(p engine.Publication) { w.published = append(w.published, p) }
+func (w *ledgerWorld) Settled(d ports.Published)    { w.settled = append(w.settled, d) }
+func (w *ledgerWorld) UUID() string                 { return "01890000-0000-7000-8000-0000000000ff" }
+func (w *ledgerWorld) Random() uint64               { return 0 }
 
 // holding is a partition of replica "b" and what it wants of the world.
 type holding struct {
@@ -86,7 +91,7 @@ func TestTakingOverByARequestSendsWhatIsUnanswered(t *testing.T) {
 	t.Parallel()
 	h := newHolding(t)
 	h.answer("LEFT", domain.Succeeded) // to a replica that does not hold it
-	h.Loaded(h.now, heldWorkflow, h.state, "a", nil)
+	h.Loaded(h.now, heldWorkflow, h.state, "a", nil, nil)
 	if len(h.world.commits) != 1 || h.world.commits[0].Holder != "a" || h.world.commits[0].Row.Owner != "b" {
 		t.Fatalf("commits %+v", h.world.commits)
 	}
@@ -104,13 +109,13 @@ func TestTakingOverByARequestSendsWhatIsUnanswered(t *testing.T) {
 func TestWhoKeepsAWorkflowDoesNotSendAgain(t *testing.T) {
 	t.Parallel()
 	h := newHolding(t)
-	h.Adopt(h.now, h.state)
+	h.Adopt(h.now, h.state, nil)
 	h.expectSent(t, "LEFT", "RIGHT")
 	h.answer("LEFT", domain.Succeeded)
 	h.Committed(h.now, heldWorkflow, ports.ErrUnavailable)
 	h.now = h.NextWake()
 	h.Tick(h.now)
-	h.Loaded(h.now, heldWorkflow, h.state, "b", nil)
+	h.Loaded(h.now, heldWorkflow, h.state, "b", nil, nil)
 	h.expectSent(t, "LEFT", "RIGHT")
 	if len(h.world.commits) != 2 {
 		t.Errorf("the answer was not written again: %d commits", len(h.world.commits))
@@ -121,12 +126,12 @@ func TestAClaimThatArrivesDuringALoadIsNotForgotten(t *testing.T) {
 	t.Parallel()
 	h := newHolding(t)
 	h.Handle(h.now, engine.Request{WorkflowID: heldWorkflow, Command: domain.Heartbeat{CommandID: "none"}})
-	h.Adopt(h.now, h.state)                         // claimed after the read that is under way
-	h.Loaded(h.now, heldWorkflow, h.state, "", nil) // which saw it unheld
+	h.Adopt(h.now, h.state, nil)                         // claimed after the read that is under way
+	h.Loaded(h.now, heldWorkflow, h.state, "", nil, nil) // which saw it unheld
 	if h.world.loads != 2 {
 		t.Fatalf("%d loads: what was read before the claim was believed", h.world.loads)
 	}
-	h.Loaded(h.now, heldWorkflow, h.state, "b", nil)
+	h.Loaded(h.now, heldWorkflow, h.state, "b", nil, nil)
 	h.expectSent(t, "LEFT", "RIGHT")
 }
 
@@ -134,19 +139,19 @@ func TestACommitThatLandsAfterItsErrorIsFound(t *testing.T) {
 	t.Parallel()
 	h := newHolding(t)
 	h.answer("LEFT", domain.Succeeded)
-	h.Loaded(h.now, heldWorkflow, h.state, "", nil)
+	h.Loaded(h.now, heldWorkflow, h.state, "", nil, nil)
 	committed := h.world.commits[0]
 	h.Committed(h.now, heldWorkflow, fmt.Errorf("%w: cut off", ports.ErrUnavailable))
 	landed := domain.Fold(h.state, h.events(t, committed))
 	for range 3 { // nothing yet; the answer is decided again and refused meanwhile
 		h.now = h.NextWake()
 		h.Tick(h.now)
-		h.Loaded(h.now, heldWorkflow, h.state, "", nil)
+		h.Loaded(h.now, heldWorkflow, h.state, "", nil, nil)
 		h.Committed(h.now, heldWorkflow, ports.ErrUnavailable)
 	}
 	h.now = h.NextWake()
 	h.Tick(h.now)
-	h.Loaded(h.now, heldWorkflow, landed, "b", nil)
+	h.Loaded(h.now, heldWorkflow, landed, "b", nil, nil)
 	h.expectSent(t, "RIGHT")
 }
 
@@ -164,7 +169,7 @@ func TestAnAdoptedWorkflowThatIsParkedIsGivenUp(t *testing.T) {
 	if h.state.Status != domain.Parked || !h.state.WakeAt().IsZero() {
 		t.Fatalf("%s until %s", h.state.Status, h.state.WakeAt())
 	}
-	h.Adopt(h.now, h.state)
+	h.Adopt(h.now, h.state, nil)
 	if len(h.world.commits) != 1 || h.world.commits[0].Row.Owner != "" || len(h.world.commits[0].Events) > 0 {
 		t.Fatalf("commits %+v", h.world.commits)
 	}
@@ -177,7 +182,7 @@ func TestAnAdoptedWorkflowThatIsParkedIsGivenUp(t *testing.T) {
 func TestADrainingReplicaLetsNothingTimeOut(t *testing.T) {
 	t.Parallel()
 	h := newHolding(t)
-	h.Adopt(h.now, h.state)
+	h.Adopt(h.now, h.state, nil)
 	h.Drain()
 	h.Tick(h.now.Add(time.Hour))
 	if len(h.world.commits) != 0 {

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/domain"
@@ -21,7 +22,7 @@ func (e *Engine) Start(ctx context.Context, r ports.StartRequest) (ports.Receipt
 	id := "wf-" + e.entropy.UUID()
 	receipt, err := e.submit(ctx, Request{WorkflowID: id, Template: t, Key: r.Key, Command: domain.Start{
 		SagaID: "saga-" + e.entropy.UUID(), BusinessKey: r.BusinessKey, CustomerID: r.CustomerID, Priority: r.Priority,
-		Input: r.Input, Secret: e.entropy.Secret()}})
+		Input: r.Input, Secret: e.entropy.Secret(), Trace: r.Trace}})
 	if errors.Is(err, ports.ErrBusinessKeyTaken) {
 		return e.businessKeyTaken(ctx, r)
 	}
@@ -87,7 +88,7 @@ func (e *Engine) submit(ctx context.Context, r Request) (ports.Receipt, error) {
 	}
 	defer e.requests.Add(-1)
 	answer := make(chan Result, 1)
-	r.Reply = func(res Result) { answer <- res }
+	r.Cause, r.Reply = ctx, func(res Result) { answer <- res }
 	e.loopOf(r.WorkflowID).post(func(p *Partition, now time.Time) { p.Handle(now, r) })
 	select {
 	case res := <-answer:
@@ -136,6 +137,35 @@ func (e *Engine) Answer(ctx context.Context, token string, a domain.Answer) erro
 	a.CommandID = commandID
 	_, err = e.submit(ctx, Request{WorkflowID: workflowID, Command: a})
 	return err
+}
+
+// Reply takes a participant's answer by command ID; see ports.Replies. What
+// brought it may have delivered the command twice, so that one delivery which
+// did nothing proves nothing: RETRY leaves doubt.
+func (e *Engine) Reply(ctx context.Context, commandID string, a domain.Answer) error {
+	sagaID, _, _ := strings.Cut(commandID, ":")
+	workflowID, err := e.workflowOfSaga(ctx, sagaID)
+	if errors.Is(err, ports.ErrNotFound) {
+		return domain.ErrUnknownCommand
+	}
+	if err != nil {
+		return err
+	}
+	if a.Outcome == domain.Retry {
+		a.Outcome = domain.Unknown
+	}
+	a.CommandID = commandID
+	_, err = e.submit(ctx, Request{WorkflowID: workflowID, Command: a})
+	return err
+}
+
+// workflowOfSaga finds the workflow of a saga, among those whose commands this
+// replica sent without asking the store.
+func (e *Engine) workflowOfSaga(ctx context.Context, sagaID string) (string, error) {
+	if id, ok := e.sagas.workflow(sagaID); ok {
+		return id, nil
+	}
+	return e.store.WorkflowOfSaga(ctx, sagaID)
 }
 
 // Heartbeat asks for more time; see ports.Answers.

@@ -34,12 +34,17 @@ func (e *Engine) claim() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
+		var asked chan<- struct{}
 		select {
 		case <-e.ctx.Done():
 			return
 		case <-timer.C:
+		case asked = <-e.look:
 		}
 		more := e.claimOnce()
+		if asked != nil {
+			close(asked)
+		}
 		if e.closed.Load() {
 			return
 		}
@@ -62,6 +67,7 @@ func (e *Engine) claimOnce() bool {
 	if !e.settleClaim(ctx) {
 		return false
 	}
+	e.claimOwed(ctx)
 	limit := min(room, claimBatch)
 	records, err := e.store.Claim(ctx, e.cfg.Replica, limit)
 	if err != nil {
@@ -77,7 +83,8 @@ func (e *Engine) claimOnce() bool {
 			e.log.Error("workflow cannot be continued", "workflowId", rec.Row.WorkflowID, "error", err)
 			continue
 		}
-		e.loopOf(snap.State.WorkflowID).post(func(p *Partition, now time.Time) { p.Adopt(now, snap.State) })
+		unpublished := unpublished(snap, rec.Row)
+		e.loopOf(snap.State.WorkflowID).post(func(p *Partition, now time.Time) { p.Adopt(now, snap.State, unpublished) })
 	}
 	return len(records) == limit
 }

@@ -18,6 +18,8 @@ type loop struct {
 	engine    *Engine
 	partition *Partition
 	held      atomic.Int64
+	owing     atomic.Int64
+	batch     int // how many changes had the result that the partition takes now; only run uses it
 
 	mu      sync.Mutex
 	mailbox []message
@@ -29,6 +31,9 @@ type message func(p *Partition, now time.Time)
 func newLoop(e *Engine) *loop {
 	l := &loop{engine: e, wake: make(chan struct{}, 1)}
 	l.partition = NewPartition(e.cfg.Replica, l)
+	if e.relay != nil {
+		l.partition.PublishEvents()
+	}
 	return l
 }
 
@@ -43,10 +48,14 @@ func (l *loop) post(m message) {
 	}
 }
 
-// busy reports whether the mailbox holds anything, or the partition waits for the store.
+// busy reports whether the mailbox holds anything, a timer is due, or the
+// partition waits for the store.
 func (l *loop) busy() bool {
 	answer := make(chan bool, 1)
-	l.post(func(p *Partition, _ time.Time) { answer <- p.Busy() })
+	l.post(func(p *Partition, now time.Time) {
+		wake := p.NextWake()
+		answer <- p.Busy() || !wake.IsZero() && !wake.After(now)
+	})
 	select {
 	case b := <-answer:
 		return b
@@ -72,6 +81,7 @@ func (l *loop) run() {
 		spare = work
 		l.partition.Tick(l.engine.clock.Now())
 		l.held.Store(int64(l.partition.Held()))
+		l.owing.Store(int64(l.partition.Owing()))
 		if len(work) > 0 {
 			continue // more may have come meanwhile
 		}
@@ -109,8 +119,10 @@ func (l *loop) Load(workflowID string) {
 		}
 		ctx, cancel := context.WithTimeout(e.ctx, storeTimeout)
 		defer cancel()
-		snap, owner, err := e.load(ctx, workflowID)
-		l.post(func(p *Partition, now time.Time) { p.Loaded(now, workflowID, snap.State, owner, err) })
+		snap, row, err := e.load(ctx, workflowID)
+		l.post(func(p *Partition, now time.Time) {
+			p.Loaded(now, workflowID, snap.State, row.Owner, unpublished(snap, row), err)
+		})
 	})
 }
 
@@ -121,12 +133,19 @@ func (l *loop) Commit(c ports.Change) { l.engine.committer.add(c) }
 func (l *loop) Send(cmd domain.Dispatch) { l.engine.pump.Send(l.engine.clock.Now(), cmd) }
 
 // Changed wakes whoever watches the workflow.
-func (l *loop) Changed(s *domain.State) {
-	l.engine.watchers.changed(s)
-	if l.engine.observe != nil {
-		l.engine.observe(s)
+func (l *loop) Changed(t ports.Transition) {
+	l.engine.watchers.changed(t.After)
+	if l.engine.observer != nil {
+		t.Batch = l.batch
+		l.engine.observer.Committed(t)
 	}
 }
+
+// Publish gives committed events to the relay.
+func (l *loop) Publish(p Publication) { l.engine.relay.add(p) }
+
+// Settled has the outbox forget a workflow.
+func (l *loop) Settled(done ports.Published) { l.engine.relay.settle(done) }
 
 // UUID is a new UUIDv7.
 func (l *loop) UUID() string { return l.engine.entropy.UUID() }

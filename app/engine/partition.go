@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"errors"
 	"time"
 
@@ -19,8 +20,8 @@ const (
 	firstBackoff = 50 * time.Millisecond
 	maxBackoff   = 5 * time.Second
 	idleRecheck  = time.Second
-	// A workflow whose commit, which would have made this replica its holder,
-	// failed without a verdict is looked at looksInDoubt times, lookEvery apart:
+	// A workflow whose commit, which would have made this replica its holder or
+	// the keeper of its outbox entry, failed without a verdict is looked at looksInDoubt times, lookEvery apart:
 	// a store may finish it after it gave its caller up, and nobody else would know.
 	looksInDoubt = 10
 	lookEvery    = 3 * time.Second
@@ -35,8 +36,13 @@ type World interface {
 	Commit(c ports.Change)
 	// Send gives a command to the pump; its answer comes in at Handle.
 	Send(cmd domain.Dispatch)
-	// Changed tells that a workflow was committed in this state.
-	Changed(s *domain.State)
+	// Changed tells of a committed transition.
+	Changed(t ports.Transition)
+	// Publish brings committed events to the message bus, those of one workflow
+	// in order; their arrival comes in at Emitted.
+	Publish(p Publication)
+	// Settled has the store forget an outbox entry whose events are published.
+	Settled(done ports.Published)
 	// UUID and Random are as in ports.Entropy.
 	UUID() string
 	Random() uint64
@@ -49,6 +55,9 @@ type Request struct {
 	// Template is the template of a start.
 	Template *domain.Template
 	Key      *ports.IdempotencyKey
+	// Cause is the context of the caller, if there is one: observers look at it,
+	// and the audit finds in it who asks (ports.ActorOf).
+	Cause context.Context
 	// Reply is called once with what came of it, if somebody waits for that.
 	Reply func(Result)
 }
@@ -74,6 +83,9 @@ type Partition struct {
 	slots    map[string]*slot
 	timers   timers
 	draining bool
+
+	publishes bool // see PublishEvents
+	owing     int  // slots that owe
 }
 
 // slot is a workflow that this replica has in hand.
@@ -100,12 +112,15 @@ type slot struct {
 	queue   []Request
 	backoff time.Duration
 	timer   timer
+	outgoing
 }
 
 // pending is the change that is being committed.
 type pending struct {
 	request Request
+	began   time.Time
 	next    domain.State
+	events  []domain.Event
 	change  ports.Change
 	refusal error // for the caller, although the change was recorded (a late answer)
 }
@@ -115,8 +130,8 @@ func NewPartition(replica string, world World) *Partition {
 	return &Partition{replica: replica, world: world, slots: map[string]*slot{}}
 }
 
-// Held is how many workflows are in hand.
-func (p *Partition) Held() int { return len(p.slots) }
+// Held is how many workflows are in hand, without those that only owe events.
+func (p *Partition) Held() int { return len(p.slots) - p.owing }
 
 // Drain makes the partition finish what is being committed and give every
 // workflow up instead of going on with it.
@@ -152,8 +167,9 @@ func (p *Partition) Handle(now time.Time, r Request) {
 	p.run(now, sl)
 }
 
-// Adopt takes over a workflow that the store handed to this replica.
-func (p *Partition) Adopt(now time.Time, s domain.State) {
+// Adopt takes over a workflow that the store handed to this replica; unpublished
+// are its last events, as far as they are not known to have reached the bus.
+func (p *Partition) Adopt(now time.Time, s domain.State, unpublished []domain.Event) {
 	sl := p.slots[s.WorkflowID]
 	if sl == nil {
 		sl = &slot{id: s.WorkflowID, timer: timer{index: -1}}
@@ -165,12 +181,14 @@ func (p *Partition) Adopt(now time.Time, s domain.State) {
 	}
 	if sl.owner != p.replica || sl.stale || sl.state.Version < s.Version {
 		sl.state, sl.owner, sl.stale = s, p.replica, false
+		p.read(sl, unpublished)
 	}
 	p.resume(now, sl, false)
 }
 
-// Loaded brings the result of World.Load: the workflow and its stored owner.
-func (p *Partition) Loaded(now time.Time, workflowID string, s domain.State, owner string, err error) {
+// Loaded brings the result of World.Load: the workflow, its stored owner, and
+// its last events, as far as they are not known to have reached the bus.
+func (p *Partition) Loaded(now time.Time, workflowID string, s domain.State, owner string, unpublished []domain.Event, err error) {
 	sl := p.slots[workflowID]
 	if sl == nil || !sl.waiting || sl.pending != nil {
 		return
@@ -191,6 +209,7 @@ func (p *Partition) Loaded(now time.Time, workflowID string, s domain.State, own
 	default:
 		kept := sl.owner == p.replica && owner == p.replica && !sl.resend
 		sl.state, sl.owner, sl.stale, sl.backoff = s, owner, false, 0
+		p.read(sl, unpublished)
 		p.resume(now, sl, kept)
 	}
 }
@@ -206,6 +225,8 @@ func (p *Partition) resume(now time.Time, sl *slot, kept bool) {
 	if sl.owner == p.replica && !p.draining {
 		p.send(sl)
 	}
+	p.offer(sl)
+	p.settle(sl)
 	sl.resend = false
 	p.run(now, sl)
 }
@@ -259,13 +280,15 @@ func (p *Partition) run(now time.Time, sl *slot) {
 // rest leaves a workflow alone until something arrives or it is due.
 func (p *Partition) rest(now time.Time, sl *slot) {
 	if sl.owner != p.replica || sl.state.Status.Terminal() || sl.state.Version == 0 {
-		p.letGo(now, sl)
+		if sl.owed == 0 {
+			p.letGo(now, sl)
+		}
 		return
 	}
 	at := sl.state.WakeAt()
-	if at.IsZero() && !p.draining { // parked until a person acts: nobody needs to hold it
-		p.write(sl, &pending{request: Request{WorkflowID: sl.id, Command: domain.Tick{}}, next: sl.state,
-			change: ports.Change{Expected: sl.state.Version, Holder: sl.owner, Row: project(&sl.state, hold{})}})
+	if !p.draining && p.nothingToHold(now, &sl.state, at) && (!p.publishes || sl.published == sl.state.Version) {
+		p.write(sl, &pending{request: Request{WorkflowID: sl.id, Command: domain.Tick{}}, began: now, next: sl.state,
+			change: ports.Change{Expected: sl.state.Version, Holder: sl.owner, Row: project(&sl.state, hold{dueAt: at})}})
 		return
 	}
 	if recheck := now.Add(idleRecheck); at.IsZero() || sl.idle && at.Before(recheck) {
@@ -273,6 +296,18 @@ func (p *Partition) rest(now time.Time, sl *slot) {
 	}
 	sl.idle = false
 	p.timers.set(&sl.timer, sl, decidable(at))
+}
+
+// nothingToHold reports whether a workflow that this replica holds, and that
+// will move again at wake, can be given up: it is parked until a person acts,
+// or it was kept through a long wait only until its events were published.
+func (p *Partition) nothingToHold(now time.Time, s *domain.State, wake time.Time) bool {
+	return wake.IsZero() || p.publishes && !p.mustHold(now, s, wake)
+}
+
+// mustHold reports whether a workflow has something in flight or due soon.
+func (p *Partition) mustHold(now time.Time, s *domain.State, wake time.Time) bool {
+	return s.Unanswered() || !wake.IsZero() && wake.Sub(now) < HoldFor
 }
 
 // decidable is the first moment at which a decision sees that at has come:
@@ -298,6 +333,9 @@ func (p *Partition) letGo(now time.Time, sl *slot) {
 }
 
 func (p *Partition) drop(sl *slot) {
+	if sl.owed > 0 {
+		p.owing--
+	}
 	p.timers.remove(&sl.timer)
 	delete(p.slots, sl.id)
 }

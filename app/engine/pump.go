@@ -34,8 +34,10 @@ type Service struct {
 type Pump struct {
 	call    func(domain.Dispatch)
 	deliver func(domain.Dispatch, domain.Answer)
+	again   func(domain.Dispatch)
 
 	mu       sync.Mutex
+	repeats  []repeat // what was sent and not yet answered, as far as is known here
 	services map[string]*lane
 	names    []string // of services, sorted: the order of every walk
 }
@@ -56,9 +58,10 @@ type queued struct {
 }
 
 // NewPump makes a pump for services with their concurrency limits. call begins
-// a delivery; deliver takes the answer to the partition of its workflow.
-func NewPump(limits map[string]int, call func(domain.Dispatch), deliver func(domain.Dispatch, domain.Answer)) *Pump {
-	p := &Pump{call: call, deliver: deliver, services: make(map[string]*lane, len(limits))}
+// a delivery; deliver takes the answer to the partition of its workflow; again
+// asks it whether a command still wants to be sent (Partition.Repeat).
+func NewPump(limits map[string]int, call func(domain.Dispatch), deliver func(domain.Dispatch, domain.Answer), again func(domain.Dispatch)) *Pump {
+	p := &Pump{call: call, deliver: deliver, again: again, services: make(map[string]*lane, len(limits))}
 	for name, limit := range limits {
 		if limit <= 0 {
 			limit = DefaultConcurrency
@@ -82,21 +85,26 @@ func (p *Pump) Send(now time.Time, cmd domain.Dispatch) {
 			Error: &domain.StepError{Code: "UNKNOWN_SERVICE", Message: "no participant is configured for " + cmd.Service}})
 	case len(l.queue) >= MaxQueuedPerService:
 		p.mu.Unlock()
-		p.deliver(cmd, deferred("QUEUE_FULL", queueFullDelay))
+		p.refuse(now, cmd, deferred("QUEUE_FULL", queueFullDelay))
 	default:
 		l.queue = append(l.queue, queued{cmd, now.Add(cmd.Deadline.Sub(now) / 2)})
 		p.advance(now, l)
 	}
 }
 
-// Done takes the end of a delivery: the answer goes on, the place is free.
+// Done takes the end of a delivery: the answer, if there is one yet, goes on, the place is free.
 func (p *Pump) Done(now time.Time, cmd domain.Dispatch, a domain.Answer) {
 	p.mu.Lock()
 	l := p.services[cmd.Service]
 	l.inFlight--
 	l.breaker.done(now, a.Outcome)
+	if a.Outcome == domain.Sent {
+		p.repeatLater(now, cmd)
+	}
 	p.advance(now, l)
-	p.deliver(cmd, a)
+	if a.Outcome != domain.Sent {
+		p.refuse(now, cmd, a)
+	}
 }
 
 // advance starts what can be started. It is called with the lock held and
@@ -127,13 +135,13 @@ func (p *Pump) advance(now time.Time, l *lane) {
 		p.call(cmd)
 	}
 	for i, cmd := range late {
-		p.deliver(cmd, deferred("PARTICIPANT_UNAVAILABLE", shut[i]))
+		p.refuse(now, cmd, deferred("PARTICIPANT_UNAVAILABLE", shut[i]))
 	}
 }
 
 // Expire defers what has waited for its turn for half of its time: before the
 // step's own clock runs out and makes an unsent command look like a lost one.
-// Call it every ExpireEvery.
+// And it has repeated what was sent and not answered. Call it every ExpireEvery.
 func (p *Pump) Expire(now time.Time) {
 	var late []domain.Dispatch
 	p.mu.Lock()
@@ -150,9 +158,13 @@ func (p *Pump) Expire(now time.Time) {
 		clear(l.queue[len(kept):])
 		l.queue = kept
 	}
+	due := p.takeRepeats(now)
 	p.mu.Unlock()
 	for _, cmd := range late {
-		p.deliver(cmd, deferred("PARTICIPANT_BUSY", queueFullDelay))
+		p.refuse(now, cmd, deferred("PARTICIPANT_BUSY", queueFullDelay))
+	}
+	for _, cmd := range due {
+		p.again(cmd)
 	}
 }
 

@@ -13,6 +13,7 @@ type pumped struct {
 	*Pump
 	called    []string
 	delivered []string
+	asked     []domain.Dispatch
 }
 
 func newPumped(limit int) *pumped {
@@ -21,7 +22,8 @@ func newPumped(limit int) *pumped {
 		func(cmd domain.Dispatch) { p.called = append(p.called, cmd.CommandID) },
 		func(cmd domain.Dispatch, a domain.Answer) {
 			p.delivered = append(p.delivered, cmd.CommandID+" "+string(a.Outcome))
-		})
+		},
+		func(cmd domain.Dispatch) { p.asked = append(p.asked, cmd) })
 	return p
 }
 
@@ -124,5 +126,32 @@ func TestBreakerOpensAndProbes(t *testing.T) {
 	p.Send(now, command("x"))
 	if got := fmt.Sprint(p.called, p.Shut("service", now)); got != "[probe second probe x] false" {
 		t.Errorf("closed again: %s", got)
+	}
+}
+
+func TestPumpRepeatsWhatIsNotAnswered(t *testing.T) {
+	t.Parallel()
+	p := newPumped(2)
+	cmd := command("a")
+	p.Send(epoch, cmd)
+	p.Done(epoch, cmd, domain.Answer{Outcome: domain.Sent})
+	now := epoch
+	for i, wait := range []time.Duration{RepeatAfter, 2 * RepeatAfter} { // the third would be past the deadline
+		p.Expire(now.Add(wait - 1))
+		if len(p.asked) != i {
+			t.Fatalf("asked %v before %v were over", p.asked, wait)
+		}
+		now = now.Add(wait)
+		p.Expire(now)
+		if len(p.asked) != i+1 || p.asked[i].Repeats != i+1 {
+			t.Fatalf("asked %+v after %v", p.asked, wait)
+		}
+		p.Send(now, p.asked[i])
+		// That the bus is down now says nothing of what it took before.
+		p.Done(now, p.asked[i], domain.Answer{Outcome: []domain.Outcome{domain.Sent, domain.Deferred}[i]})
+	}
+	p.Expire(epoch.Add(time.Hour))
+	if len(p.asked) != 2 || len(p.called) != 3 || len(p.delivered) != 0 {
+		t.Errorf("asked %d times, called %v, delivered %v", len(p.asked), p.called, p.delivered)
 	}
 }

@@ -8,14 +8,14 @@ import (
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
-// load reads and folds a workflow and says who holds it.
-func (e *Engine) load(ctx context.Context, workflowID string) (ports.Snapshot, string, error) {
+// load reads and folds a workflow and gives its row too.
+func (e *Engine) load(ctx context.Context, workflowID string) (ports.Snapshot, ports.Row, error) {
 	rec, err := e.store.Load(ctx, workflowID)
 	if err != nil {
-		return ports.Snapshot{}, "", err
+		return ports.Snapshot{}, ports.Row{}, err
 	}
 	snap, err := e.templates.restore(ctx, rec)
-	return snap, rec.Row.Owner, err
+	return snap, rec.Row, err
 }
 
 // Workflow reads a workflow by ID; see ports.Queries.
@@ -44,6 +44,11 @@ func (e *Engine) List(ctx context.Context, q ports.ListQuery) (ports.ListPage, e
 // Metrics sums what was counted.
 func (e *Engine) Metrics(ctx context.Context, from, to time.Time, workflowType string) ([]ports.Count, error) {
 	return e.store.Counts(ctx, from, to, workflowType)
+}
+
+// Audit pages through who changed what, newest first.
+func (e *Engine) Audit(ctx context.Context, q ports.AuditQuery) (ports.AuditPage, error) {
+	return e.store.ListAudit(ctx, q)
 }
 
 // Templates are the templates that new workflows can use, by type.

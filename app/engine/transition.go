@@ -38,23 +38,42 @@ func (p *Partition) decide(now time.Time, sl *slot, r Request) {
 		return
 	}
 	c := ports.Change{Expected: sl.state.Version, Holder: sl.owner, Row: project(&next, p.holdFor(now, &next)),
-		Events: data, Counts: counts(&sl.state, &next, events)}
+		Events: data, Counts: counts(&sl.state, &next, events), Notices: notices(&next, events)}
 	if r.Key != nil {
 		c.Idempotency = &ports.IdempotencyRecord{Scope: r.Key.Scope, Fingerprint: r.Key.Fingerprint,
 			WorkflowID: sl.id, Version: next.Version, CreatedAt: moment.Now}
 	}
-	p.write(sl, &pending{request: r, next: next, change: c, refusal: err})
+	if len(events) > 0 { // what is asked for again changes nothing
+		c.Audit = p.audited(&r, &sl.state, &next, moment.Now)
+	}
+	p.owes(&c, &next)
+	p.write(sl, &pending{request: r, began: now, next: next, events: events, change: c, refusal: err})
+}
+
+// notices are what subscribers are told of the last events of a workflow, now
+// in state s.
+func notices(s *domain.State, events []domain.Event) []ports.Notice {
+	var list []ports.Notice
+	first := s.Version - len(events) + 1
+	for i := range events {
+		if name := events[i].Announced(s.Template); name != "" {
+			list = append(list, ports.Notice{Sequence: first + i, Event: string(name), At: events[i].At})
+		}
+	}
+	return list
 }
 
 // write has a change committed; until its result comes nothing is decided.
 func (p *Partition) write(sl *slot, change *pending) {
 	sl.pending, sl.waiting = change, true
+	change.change.Row.Published = sl.published
 	p.timers.remove(&sl.timer)
 	p.world.Commit(change.change)
 }
 
 // holdFor decides who looks after a workflow in state s: this replica while
-// something is in flight or due soon, otherwise whoever is there when it is due.
+// something is in flight or due soon, or while its events are not published;
+// otherwise whoever is there when it is due.
 func (p *Partition) holdFor(now time.Time, s *domain.State) hold {
 	wake := s.WakeAt()
 	switch {
@@ -62,7 +81,9 @@ func (p *Partition) holdFor(now time.Time, s *domain.State) hold {
 		return hold{}
 	case p.draining:
 		return hold{dueAt: now.UTC().Truncate(Resolution)}
-	case s.Unanswered() || !wake.IsZero() && wake.Sub(now) < HoldFor:
+	case p.publishes && wake.IsZero(): // parked: held until that is published
+		return hold{owner: p.replica, wakeAt: now.UTC().Add(HoldFor).Truncate(Resolution)}
+	case p.publishes || p.mustHold(now, s, wake):
 		return hold{owner: p.replica, wakeAt: wake}
 	default:
 		return hold{dueAt: wake}
@@ -89,9 +110,11 @@ func (p *Partition) Committed(now time.Time, workflowID string, err error) {
 	default:
 		// It may have been committed or not, or may yet be: the slot stays until
 		// the store says which.
-		if done.change.Holder != p.replica && done.change.Row.Owner == p.replica {
+		keeps := done.change.Owes && done.change.Keeper == p.replica
+		if done.change.Holder != p.replica && (keeps || done.change.Row.Owner == p.replica) {
 			sl.looks = looksInDoubt
 		}
+		sl.mayOwe = sl.mayOwe || keeps
 		sl.queue = append([]Request{done.request}, sl.queue...)
 		sl.stale = true
 		p.later(now, sl, err)
@@ -103,10 +126,14 @@ func (p *Partition) Committed(now time.Time, workflowID string, err error) {
 // committed makes a durable transition known: only now may its caller be told
 // and its commands be sent.
 func (p *Partition) committed(now time.Time, sl *slot, done *pending) {
-	sl.state, sl.owner = done.next, done.change.Row.Owner
-	sl.backoff = 0
+	before := &done.next
+	sl.state, done.next = done.next, sl.state
+	sl.owner, sl.backoff = done.change.Row.Owner, 0
+	// Before the caller knows: whoever asks for traces or metrics then finds this in them.
+	p.world.Changed(ports.Transition{Before: before, After: &sl.state, Events: done.events, Command: done.request.Command,
+		Cause: done.request.Cause, Began: done.began, Ended: now})
 	done.request.reply(Result{State: sl.state, Err: done.refusal})
-	p.world.Changed(&sl.state)
+	p.recorded(sl, done)
 	if p.draining {
 		return
 	}
@@ -118,4 +145,18 @@ func (p *Partition) committed(now time.Time, sl *slot, done *pending) {
 		sl.since, sl.sent = done.change.Expected, 0
 	}
 	p.send(sl)
+}
+
+// recorded sends the events of a durable transition on their way to the bus.
+func (p *Partition) recorded(sl *slot, done *pending) {
+	if !p.publishes {
+		return
+	}
+	sl.unpublished = append(sl.unpublished, done.events...)
+	if done.change.Owes && done.change.Keeper == p.replica {
+		p.owe(sl, sl.state.Version)
+	}
+	if !p.draining {
+		p.offer(sl)
+	}
 }

@@ -23,7 +23,7 @@ func TestARetryIsNotLateBecauseItsTimeIsFinerThanTheLog(t *testing.T) {
 	if h.state, _, err = domain.Advance(domain.New(heldWorkflow, template), start); err != nil {
 		t.Fatal(err)
 	}
-	h.Adopt(h.now, h.state)
+	h.Adopt(h.now, h.state, nil)
 	const wait = time.Second + 300*time.Microsecond
 	h.Handle(h.now, engine.Request{WorkflowID: heldWorkflow, Command: domain.Answer{
 		CommandID: "saga-1:1:ONLY:execute", Attempt: 1, Outcome: domain.Retry, RetryAfter: wait}})

@@ -106,7 +106,7 @@ func (s *simulation) disturbedDelay() time.Duration {
 }
 
 // read loads a workflow for a replica and calls back with what came of it.
-func (r *replica) read(workflowID string, then func(s domain.State, events []domain.Event, owner string, err error)) {
+func (r *replica) read(workflowID string, then func(s domain.State, events []domain.Event, row ports.Row, err error)) {
 	s := r.sim
 	s.after(s.disturbedDelay(), func() {
 		var state domain.State
@@ -122,7 +122,7 @@ func (r *replica) read(workflowID string, then func(s domain.State, events []dom
 			s.broken("I4", workflowID, "a record cannot be read: %v", err)
 			return
 		}
-		r.after(s.disturbedDelay(), func() { then(state, events, rec.Row.Owner, err) })
+		r.after(s.disturbedDelay(), func() { then(state, events, rec.Row, err) })
 	})
 }
 
@@ -133,9 +133,9 @@ func (r *replica) Load(workflowID string) {
 	if !r.lives() {
 		return
 	}
-	r.read(workflowID, func(state domain.State, _ []domain.Event, owner string, err error) {
-		r.sim.trace.add(r.sim.now, workflowID, r.name, "loads version", strconv.Itoa(state.Version), "of", owner)
-		r.part.Loaded(r.clock(), workflowID, state, owner, err)
+	r.read(workflowID, func(state domain.State, events []domain.Event, row ports.Row, err error) {
+		r.sim.trace.add(r.sim.now, workflowID, r.name, "loads version", strconv.Itoa(state.Version), "of", row.Owner)
+		r.part.Loaded(r.clock(), workflowID, state, row.Owner, events[min(row.Published, len(events)):], err)
 	})
 }
 
@@ -157,7 +157,7 @@ func (r *replica) Send(cmd domain.Dispatch) {
 }
 
 // Changed has nobody to tell.
-func (r *replica) Changed(*domain.State) {}
+func (r *replica) Changed(ports.Transition) {}
 
 // UUID is the next ID.
 func (r *replica) UUID() string { return r.sim.uuid() }

@@ -42,6 +42,9 @@ const (
 	AnswerTwice
 	CallbackLost
 	CallbackEarly
+	OverBus      // services get their commands by a bus, which knows nothing of their answers
+	BusDown      // nothing can be published
+	PublishDoubt // something was published, or not, and the publisher is not told
 
 	Cancelling
 	CancelForced
@@ -57,7 +60,7 @@ var faultNames = [faultCount]string{
 	"crash", "pause", "skew", "restart", "crowded",
 	"store-refuses", "store-ambiguous", "store-too-late", "store-slow", "store-down",
 	"reject", "try-again", "unknown-before", "unknown-after", "bad-contract", "outage", "answers-later", "undo-rejected", "result-missing", "forgetful",
-	"command-lost", "command-late", "command-twice", "answer-lost", "answer-late", "answer-twice", "callback-lost", "callback-early",
+	"command-lost", "command-late", "command-twice", "answer-lost", "answer-late", "answer-twice", "callback-lost", "callback-early", "over-bus", "bus-down", "publish-doubt",
 	"cancel", "cancel-forced", "operator-retries", "operator-compensates", "heartbeats", "rivals", "impatience",
 }
 

@@ -66,7 +66,7 @@ func (r *replica) replay(key *ports.IdempotencyKey, reply func(receipt), fresh f
 
 // asOf answers with the workflow as it was right after a recorded request.
 func (r *replica) asOf(rec ports.IdempotencyRecord, reply func(receipt)) {
-	r.read(rec.WorkflowID, func(state domain.State, events []domain.Event, _ string, err error) {
+	r.read(rec.WorkflowID, func(state domain.State, events []domain.Event, _ ports.Row, err error) {
 		if err == nil {
 			state = domain.Fold(domain.New(rec.WorkflowID, state.Template), events[:min(rec.Version, len(events))])
 		}
@@ -81,7 +81,7 @@ func (r *replica) byToken(token string, found func(workflow, command string), re
 		reply(receipt{err: ports.ErrUnknownToken})
 		return
 	}
-	r.read(id, func(state domain.State, _ []domain.Event, _ string, err error) {
+	r.read(id, func(state domain.State, _ []domain.Event, _ ports.Row, err error) {
 		if err != nil {
 			reply(receipt{workflow: id, err: err})
 			return

@@ -21,6 +21,10 @@ func (r *replica) call(cmd domain.Dispatch) {
 		return
 	}
 	s := r.sim
+	if s.participants.onBus[cmd.Service] {
+		r.overBus(cmd)
+		return
+	}
 	d := &delivery{replica: r, cmd: cmd}
 	patience := max(cmd.Deadline.Sub(r.clock()), 0)
 	r.after(patience, func() { d.end(domain.Answer{Outcome: domain.Unknown, Error: &domain.StepError{Code: "TIMEOUT"}}) })
@@ -100,3 +104,6 @@ func (r *replica) answered(cmd domain.Dispatch, a domain.Answer) {
 		r.part.Handle(r.clock(), engine.Request{WorkflowID: cmd.WorkflowID, Command: a})
 	})
 }
+
+// again is the pump asking whether an unanswered command is to be sent again.
+func (r *replica) again(cmd domain.Dispatch) { r.after(0, func() { r.part.Repeat(cmd) }) }

@@ -28,6 +28,9 @@ type story struct {
 	commands map[string]*command
 	moments  []moment // after each version, from 0
 	resets   int      // retries that began again with an empty context
+
+	log       []domain.Event
+	published int // how many of its events have reached the bus
 }
 
 // moment is what a version looked like, to compare acknowledgements with.
@@ -87,11 +90,13 @@ func (o *oracle) applied(c *ports.Change) {
 		o.traceEvent(st, e)
 		o.event(&step{oracle: o, story: st, prev: &st.state, next: &next, event: e, batch: events, at: i})
 		st.state = next
+		st.log = append(st.log, *e)
 		st.moments = append(st.moments, momentOf(&st.state))
 	}
 	o.row(st, c, len(events))
 	o.reasonToMove(st, &c.Row)
 	o.businessKey(st)
+	o.notices(st, c, events)
 }
 
 func unmarshal(data []byte, into *[]domain.Event) error {
@@ -141,7 +146,8 @@ func (o *oracle) reasonToMove(st *story, r *ports.Row) {
 			o.sim.broken("LIVENESS", st.id, "it has ended and is still held by %q or due", r.Owner)
 		}
 	case r.Owner != "":
-		if r.WakeAt.IsZero() || !r.DueAt.IsZero() || r.WakeAt.After(s.WakeAt()) {
+		unheard := o.sim.publishes && s.WakeAt().IsZero() // parked, and held only until that is published
+		if r.WakeAt.IsZero() || !r.DueAt.IsZero() || !unheard && r.WakeAt.After(s.WakeAt()) {
 			o.sim.broken("LIVENESS", st.id, "held by %s with wake-up %s, due %s, needed %s", r.Owner, r.WakeAt, r.DueAt, s.WakeAt())
 		}
 	case !r.DueAt.IsZero():
@@ -236,6 +242,9 @@ func (o *oracle) restless() string {
 	for _, id := range o.sim.store.order {
 		r := &o.sim.store.flows[id].row
 		if !r.Status.Terminal() && (r.Status != domain.Parked || !r.DueAt.IsZero() || r.Owner != "") {
+			return id
+		}
+		if o.sim.publishes && (o.stories[id].published < r.Version || o.sim.store.outbox[id] != owed{}) {
 			return id
 		}
 	}

@@ -19,6 +19,7 @@ type participants struct {
 	undos    map[string]*deed // by command ID of the undo
 	down     map[string]time.Duration
 	doomed   map[string]string // in Rejections: workflow → the step that is rejected
+	onBus    map[string]bool   // services that are reached over the bus
 }
 
 // deed is what a participant remembers of one command.
@@ -43,7 +44,7 @@ const (
 )
 
 func newParticipants(s *simulation) *participants {
-	p := &participants{sim: s, forward: map[string]*deed{}, undos: map[string]*deed{}, down: map[string]time.Duration{}, doomed: map[string]string{}}
+	p := &participants{sim: s, forward: map[string]*deed{}, undos: map[string]*deed{}, down: map[string]time.Duration{}, doomed: map[string]string{}, onBus: map[string]bool{}}
 	for _, t := range s.templates.list {
 		for i := range t.Steps {
 			p.services = append(p.services, t.Steps[i].Service)
@@ -54,6 +55,12 @@ func newParticipants(s *simulation) *participants {
 	}
 	slices.Sort(p.services)
 	p.services = slices.Compact(p.services)
+	for _, name := range p.services {
+		if s.weather.on(OverBus) && s.rng.IntN(2) == 0 {
+			p.onBus[name] = true
+			s.weather.hits[OverBus]++
+		}
+	}
 	return p
 }
 

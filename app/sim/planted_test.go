@@ -86,13 +86,19 @@ var planted = []struct {
 			return nil
 		}
 		return apply(st, c)
-	}), []string{"SENT_AFTER_COMMIT", "I1", "I2", "I4", "K3"}},
+	}), []string{"SENT_AFTER_COMMIT", "I1", "I2", "I4", "K3", "E1"}},
 	{"the store tears a commit: the row without its events", commits(func(s *simulation, st storePort, c *ports.Change) error {
 		if s.rng.IntN(50) == 0 {
 			c.Events = nil
 		}
 		return apply(st, c)
 	}), []string{"I4"}},
+	{"nobody is told how a workflow ends", commits(func(_ *simulation, st storePort, c *ports.Change) error {
+		if n := len(c.Notices); n > 0 && c.Row.Status.Terminal() {
+			c.Notices = c.Notices[:n-1]
+		}
+		return apply(st, c)
+	}), []string{"E3"}},
 	{"the store forgets idempotency keys", commits(func(_ *simulation, st storePort, c *ports.Change) error {
 		c.Idempotency = nil
 		return apply(st, c)
@@ -139,6 +145,24 @@ var planted = []struct {
 	{"undos are swapped", judged(`"name":"RELEASE","compensates":"RESERVE"`, `"name":"RELEASE","compensates":"PAY"`,
 		`"name":"VOID","compensates":"PAY"`, `"name":"VOID","compensates":"RESERVE"`), []string{"C1", "C4", "C6"}},
 	{"the order of undos is ignored", judged(`"after":["B1"]`, `"after":[]`, `"after":["A"]`, `"after":[]`), []string{"F1", "C4"}},
+	{"the store forgets what is to be published", commits(func(_ *simulation, st storePort, c *ports.Change) error {
+		c.Owes = false
+		return apply(st, c)
+	}), []string{"I2"}},
+	{"an event is taken for published that was lost", publishes(func(r *replica, w engine.World, p engine.Publication) {
+		if r.sim.rng.IntN(20) == 0 {
+			r.after(0, func() { r.part.Emitted(r.clock(), p.WorkflowID, p.First+len(p.Events)-1) })
+			return
+		}
+		w.Publish(p)
+	}), []string{"E4", "I2"}},
+	{"events overtake each other", publishes(func(r *replica, w engine.World, p engine.Publication) {
+		slices.Reverse(p.Events)
+		w.Publish(p)
+	}), []string{"E1"}},
+	{"what is on its way to the bus at a takeover is forgotten", &bug{inPartition: func(_ *replica, m machine) machine {
+		return &adopter{m, func(m machine, now time.Time, s domain.State, _ []domain.Event) { m.Adopt(now, s, nil) }}
+	}}, []string{"E4", "I2"}},
 	{"the pivot is ignored", judged(`,"kind":"pivot"`, ``, `,"kind":"retriable"`, ``), []string{"F4"}},
 }
 
@@ -275,9 +299,9 @@ func muteAdoption() *bug {
 			}}
 		},
 		inPartition: func(r *replica, m machine) machine {
-			return &adopter{m, func(m machine, now time.Time, s domain.State) {
+			return &adopter{m, func(m machine, now time.Time, s domain.State, unpublished []domain.Event) {
 				mute[r] = true
-				m.Adopt(now, s)
+				m.Adopt(now, s, unpublished)
 				delete(mute, r)
 			}}
 		},
@@ -286,10 +310,25 @@ func muteAdoption() *bug {
 
 type adopter struct {
 	machine
-	adopt func(machine, time.Time, domain.State)
+	adopt func(machine, time.Time, domain.State, []domain.Event)
 }
 
-func (a *adopter) Adopt(now time.Time, s domain.State) { a.adopt(a.machine, now, s) }
+func (a *adopter) Adopt(now time.Time, s domain.State, unpublished []domain.Event) {
+	a.adopt(a.machine, now, s, unpublished)
+}
+
+// publishes plants a bug in the publication of events.
+func publishes(publish func(r *replica, w engine.World, p engine.Publication)) *bug {
+	return &bug{inWorld: func(r *replica, w engine.World) engine.World { return &publisher{w, r, publish} }}
+}
+
+type publisher struct {
+	engine.World
+	replica *replica
+	publish func(*replica, engine.World, engine.Publication)
+}
+
+func (p *publisher) Publish(e engine.Publication) { p.publish(p.replica, p.World, e) }
 
 // timeless never lets anything be due.
 type timeless struct{ machine }

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/firstviscount/platform-coordination/domain"
+	"github.com/firstviscount/platform-coordination/ports"
 )
 
 // step is one event being judged: the state before and after it, and the
@@ -55,6 +56,27 @@ func (o *oracle) event(p *step) {
 		}
 	case domain.WorkflowCompleted, domain.WorkflowFailed, domain.WorkflowCancelled:
 		p.ended()
+	}
+}
+
+// notices: whoever subscribed to an event is told of it by the change that
+// makes it durable, once and in the order of the log, and of nothing else (E3).
+func (o *oracle) notices(st *story, c *ports.Change, events []domain.Event) {
+	told := c.Notices
+	for i := range events {
+		name := events[i].Announced(st.template)
+		if name == "" {
+			continue
+		}
+		seq := c.Expected + i + 1
+		if len(told) == 0 || told[0].Sequence != seq || told[0].Event != string(name) || !told[0].At.Equal(events[i].At) {
+			o.sim.broken("E3", st.id, "event %d is not told as %s", seq, name)
+			return
+		}
+		told = told[1:]
+	}
+	if len(told) > 0 {
+		o.sim.broken("E3", st.id, "told of event %d as %s, which is none", told[0].Sequence, told[0].Event)
 	}
 }
 

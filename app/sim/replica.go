@@ -27,9 +27,12 @@ const (
 
 // machine is a partition, or one with a bug planted around it.
 type machine interface {
+	Repeat(cmd domain.Dispatch)
 	Handle(now time.Time, r engine.Request)
-	Adopt(now time.Time, s domain.State)
-	Loaded(now time.Time, workflowID string, s domain.State, owner string, err error)
+	Adopt(now time.Time, s domain.State, unpublished []domain.Event)
+	Loaded(now time.Time, workflowID string, s domain.State, owner string, unpublished []domain.Event, err error)
+	Owe(now time.Time, s domain.State, unpublished []domain.Event)
+	Emitted(now time.Time, workflowID string, upTo int)
 	Committed(now time.Time, workflowID string, err error)
 	Tick(now time.Time)
 	NextWake() time.Time
@@ -47,6 +50,7 @@ type replica struct {
 	part        machine
 	pump        *engine.Pump
 	disk        disk
+	relay       relay
 	dead        bool
 	leased      bool // as far as it knows
 	draining    bool
@@ -71,21 +75,23 @@ type sending struct {
 func (s *simulation) boot(place int) {
 	s.boots++
 	r := &replica{sim: s, place: place, name: "replica-" + strconv.Itoa(s.boots), sent: map[sending]bool{}, tickAt: -1}
-	r.disk.replica = r
+	r.disk.replica, r.relay.replica = r, r
 	if s.weather.on(Skew) && s.weather.strikes(Skew) {
 		r.skew = s.within(2*maxSkew) - maxSkew
 	}
-	r.part = s.opts.bug.partition(r, engine.NewPartition(r.name, s.opts.bug.world(r, r)))
-	r.pump = engine.NewPump(s.participants.limits(), r.call, r.answered)
+	part := engine.NewPartition(r.name, s.opts.bug.world(r, r))
+	if s.publishes {
+		part.PublishEvents()
+	}
+	r.part = s.opts.bug.partition(r, part)
+	r.pump = engine.NewPump(s.participants.limits(), r.call, r.answered, r.again)
 	s.replicas[place] = r
 	s.trace.add(s.now, "", r.name, "boots with its clock off by", r.skew.String())
 	r.renew()
 	r.every(lease/3, r.renew)
 	r.every(claimEvery, r.claim)
 	r.every(engine.ExpireEvery, func() {
-		if r.pump.Depth() > 0 {
-			r.pump.Expire(r.clock())
-		}
+		r.pump.Expire(r.clock())
 	})
 }
 
@@ -196,8 +202,9 @@ func (r *replica) claim() {
 			_ = s.port.Renew(context.Background(), r.name, lease)
 			r.claimInDoubt = 0
 		}
+		owed, _ := s.port.ClaimOwed(context.Background(), r.name, claimBatch)
 		records, err := s.port.Claim(context.Background(), r.name, claimBatch)
-		if err != nil || len(records) == 0 {
+		if err != nil || len(records)+len(owed) == 0 {
 			return
 		}
 		if s.weather.strikes(StoreAmbiguous) {
@@ -205,20 +212,24 @@ func (r *replica) claim() {
 			r.after(s.disturbedDelay(), func() { r.claimInDoubt = s.now })
 			return
 		}
-		r.after(s.disturbedDelay(), func() { r.adopt(records) })
+		r.after(s.disturbedDelay(), func() {
+			r.take(owed, "owes the events of", r.part.Owe)
+			r.take(records, "adopts", r.part.Adopt)
+		})
 	})
 }
 
-func (r *replica) adopt(records []ports.Record) {
+// take hands claimed workflows to the partition.
+func (r *replica) take(records []ports.Record, how string, over func(time.Time, domain.State, []domain.Event)) {
 	for _, rec := range records {
-		state, _, err := r.sim.templates.restore(rec)
+		state, events, err := r.sim.templates.restore(rec)
 		if err != nil {
 			r.sim.broken("I4", rec.Row.WorkflowID, "a claimed record cannot be read: %v", err)
 			return
 		}
 		r.after(0, func() {
-			r.sim.trace.add(r.sim.now, state.WorkflowID, r.name, "adopts", strconv.Itoa(state.Version))
-			r.part.Adopt(r.clock(), state)
+			r.sim.trace.add(r.sim.now, state.WorkflowID, r.name, how, strconv.Itoa(state.Version))
+			over(r.clock(), state, events[rec.Row.Published:])
 		})
 	}
 }
@@ -271,6 +282,7 @@ func (s *simulation) planTrouble(until time.Duration) {
 		s.trace.add(s.now, "", r.name, "'s clock is now off by", r.skew.String())
 	})
 	strike(StoreDown, func(*replica) { s.storeDown = s.now + s.between(time.Second, 20*time.Second) })
+	strike(BusDown, func(*replica) { s.busDown = s.now + s.between(time.Second, 3*time.Minute) })
 	strike(Outage, func(*replica) { s.participants.outage() })
 }
 

@@ -110,6 +110,8 @@ type simulation struct {
 	store        *store
 	port         storePort // the store as the replicas see it
 	storeDown    time.Duration
+	busDown      time.Duration
+	publishes    bool       // events go to a bus
 	replicas     []*replica // by place; nil while down
 	boots        int
 	participants *participants
@@ -129,6 +131,7 @@ func newSimulation(o Options, keep bool) *simulation {
 	s := &simulation{opts: o, rng: rand.New(rand.NewPCG(o.Seed, 0x5a6a5eed)), trace: trace{hash: fnvOffset, keep: keep}}
 	s.weather = newWeather(s.rng)
 	s.templates = o.bug.templates()
+	s.publishes = s.rng.IntN(2) == 0
 	s.oracle = newOracle(s)
 	s.store = newStore(s)
 	s.port = o.bug.store(s, s.store)
@@ -233,7 +236,7 @@ func (s *simulation) uuid() string {
 func (s *simulation) heal() {
 	s.trace.add(s.now, "", "the faults stop")
 	s.weather.healed = true
-	s.storeDown = 0
+	s.storeDown, s.busDown = 0, 0
 	s.participants.heal()
 	for _, r := range s.replicas {
 		if r != nil {

@@ -13,6 +13,7 @@ type storePort interface {
 	ports.Committer
 	ports.Loader
 	ports.Leaser
+	ports.Outbox
 }
 
 // store is a store without any fault: the truth of a run. What can go wrong
@@ -23,6 +24,13 @@ type store struct {
 	order  []string // in order of their starts
 	keys   map[string]ports.IdempotencyRecord
 	leases map[string]time.Duration // until when each replica is live
+	outbox map[string]owed          // by workflow
+}
+
+// owed is an entry of the outbox.
+type owed struct {
+	version int
+	keeper  string
 }
 
 // flow is one stored workflow.
@@ -34,7 +42,7 @@ type flow struct {
 var _ storePort = (*store)(nil)
 
 func newStore(s *simulation) *store {
-	return &store{sim: s, flows: map[string]*flow{}, keys: map[string]ports.IdempotencyRecord{}, leases: map[string]time.Duration{}}
+	return &store{sim: s, flows: map[string]*flow{}, keys: map[string]ports.IdempotencyRecord{}, leases: map[string]time.Duration{}, outbox: map[string]owed{}}
 }
 
 func (st *store) clock() time.Time { return epoch.Add(st.sim.now) }
@@ -94,6 +102,9 @@ func (st *store) apply(c *ports.Change) {
 	}
 	if c.Idempotency != nil {
 		st.keys[c.Idempotency.Scope] = *c.Idempotency
+	}
+	if c.Owes {
+		st.outbox[c.Row.WorkflowID] = owed{c.Row.Version, c.Keeper}
 	}
 	st.sim.oracle.applied(c)
 }
@@ -164,9 +175,42 @@ func (st *store) anyClaimable() bool {
 		if r := &st.flows[id].row; !r.Status.Terminal() && st.claimable(r) {
 			return true
 		}
+		if entry, owes := st.outbox[id]; owes && st.free(entry) {
+			return true
+		}
 	}
 	return false
 }
+
+// free reports whether nobody keeps an entry of the outbox.
+func (st *store) free(entry owed) bool {
+	return entry.keeper == "" || st.leases[entry.keeper] < st.sim.now
+}
+
+// Published forgets entries of the outbox.
+func (st *store) Published(_ context.Context, done []ports.Published) error {
+	for _, d := range done {
+		if entry, owes := st.outbox[d.WorkflowID]; owes && entry.version <= d.Version {
+			delete(st.outbox, d.WorkflowID)
+		}
+	}
+	return nil
+}
+
+// ClaimOwed takes over entries of the outbox, those of the first workflows first.
+func (st *store) ClaimOwed(_ context.Context, replica string, limit int) ([]ports.Record, error) {
+	var out []ports.Record
+	for _, id := range st.order {
+		if entry, owes := st.outbox[id]; owes && st.free(entry) && len(out) < limit {
+			st.outbox[id] = owed{entry.version, replica}
+			out = append(out, st.flows[id].record())
+		}
+	}
+	return out, nil
+}
+
+// Owed counts the entries of the outbox.
+func (st *store) Owed(context.Context) (int, error) { return len(st.outbox), nil }
 
 func (st *store) claimable(r *ports.Row) bool {
 	if r.Owner != "" {
@@ -180,6 +224,9 @@ func (st *store) Release(_ context.Context, replica string) error {
 	for _, id := range st.order {
 		if r := &st.flows[id].row; r.Owner == replica && !r.Status.Terminal() {
 			r.Owner, r.DueAt = "", st.clock()
+		}
+		if entry, owes := st.outbox[id]; owes && entry.keeper == replica {
+			st.outbox[id] = owed{entry.version, ""}
 		}
 	}
 	return nil

@@ -28,6 +28,9 @@ func TestLoadDirNamesFaults(t *testing.T) {
 		"too deep":             {"a.yaml", strings.Replace(shipment, "1.50", strings.Repeat("[", templates.MaxDepth)+strings.Repeat("]", templates.MaxDepth), 1), "levels deep"},
 		"too large":            {"a.yaml", shipment + strings.Repeat("#", templates.MaxFileBytes), "larger than"},
 		"rule of a template":   {"a.yaml", strings.Replace(shipment, "action: ship", "action: SHIP", 1), "steps.SHIP.action"},
+		"token in metadata":    {"a.yaml", shipment + "metadata: {pay: \"{{input.paymentMethod.token}}\"}\n", "metadata: {{input.paymentMethod.token}} is secret"},
+		"payment in metadata":  {"a.yaml", shipment + "metadata: {pay: [{with: \"{{input.paymentMethod}}\"}]}\n", "metadata: {{input.paymentMethod}} is secret"},
+		"name in the context":  {"a.yaml", strings.Replace(shipment, "\nsteps:", "\ncontext: {who: \"{{input.shippingAddress.name}}\"}\nsteps:", 1), "context: {{input.shippingAddress.name}} is secret"},
 		"broken JSON":          {"a.json", `{"templateId":`, "not JSON"},
 		"JSON list":            {"a.json", `[]`, "not one template"},
 		"JSON and more":        {"a.json", asJSON + "{}", "not one template"},
@@ -66,7 +69,6 @@ func TestConflictsAreFaults(t *testing.T) {
 	for name, test := range map[string]struct{ other, want string }{
 		"two active of one type": {strings.Replace(shipment, "tmpl-shipment-v1", "tmpl-shipment-v2", 1), "both active for type SHIPMENT"},
 		"one ID, two contents":   {strings.Replace(shipment, "name: Shipment", "name: Other", 1), "two different ones"},
-		"type of a built-in one": {strings.NewReplacer("SHIPMENT", "ORDER_FULFILLMENT", "v1", "v3").Replace(shipment), "both active for type ORDER_FULFILLMENT"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -75,6 +77,30 @@ func TestConflictsAreFaults(t *testing.T) {
 			write(t, dir, "b.yaml", test.other)
 			if _, err := templates.Load(dir); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q", err, test.want)
+			}
+		})
+	}
+}
+
+func TestOwnTemplatesTakeThePlaceOfBuiltInOnes(t *testing.T) {
+	t.Parallel()
+	for name, id := range map[string]string{"by ID": "tmpl-order-fulfillment-v2", "by type": "tmpl-own-orders-v1"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			write(t, dir, "a.yaml", strings.NewReplacer("SHIPMENT", "ORDER_FULFILLMENT", "tmpl-shipment-v1", id).Replace(shipment))
+			all, err := templates.Load(dir)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var active []string
+			for _, tmpl := range all {
+				if tmpl.Type == "ORDER_FULFILLMENT" && tmpl.Active {
+					active = append(active, tmpl.ID+" "+tmpl.Name)
+				}
+			}
+			if len(active) != 1 || active[0] != id+" Shipment" {
+				t.Errorf("active are %v", active)
 			}
 		})
 	}

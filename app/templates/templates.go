@@ -36,6 +36,26 @@ func Builtin() ([]*domain.Template, error) {
 	return loadFiles(files)
 }
 
+// Services are the names of all services that templates send commands to, in
+// the order in which they first come.
+func Services(list []*domain.Template) []string {
+	var names []string
+	add := func(service string) {
+		if !slices.Contains(names, service) {
+			names = append(names, service)
+		}
+	}
+	for _, t := range list {
+		for _, step := range t.Steps {
+			add(step.Service)
+		}
+		for _, undo := range t.Compensations {
+			add(undo.Service)
+		}
+	}
+	return names
+}
+
 // LoadDir returns the templates of a directory: one of each *.yaml, *.yml and
 // *.json file, by file name; other files, hidden ones and subdirectories are
 // passed over. What the API serves as a template can be loaded, too. All faults
@@ -49,6 +69,8 @@ func LoadDir(dir string) ([]*domain.Template, error) {
 }
 
 // Load returns the built-in templates and those of dir; none with an empty dir.
+// A template of dir takes the place of the built-in one with its ID, and, if it
+// is active, of the one with its type for new workflows.
 func Load(dir string) ([]*domain.Template, error) {
 	own, err := Builtin()
 	if err != nil || dir == "" {
@@ -58,7 +80,28 @@ func Load(dir string) ([]*domain.Template, error) {
 	if err != nil {
 		return nil, err
 	}
+	own, err = replaced(own, further)
+	if err != nil {
+		return nil, err
+	}
 	return Merge(own, further)
+}
+
+// replaced are the built-in templates as far as those of a directory leave them.
+func replaced(builtin, further []*domain.Template) (left []*domain.Template, err error) {
+	for _, t := range builtin {
+		if slices.ContainsFunc(further, func(f *domain.Template) bool { return f.ID == t.ID }) {
+			continue
+		}
+		if slices.ContainsFunc(further, func(f *domain.Template) bool { return f.Active && f.Type == t.Type }) {
+			t.Active = false // another template, with another hash
+			if t, err = domain.ParseTemplate(t.JSON()); err != nil {
+				return nil, err
+			}
+		}
+		left = append(left, t)
+	}
+	return left, nil
 }
 
 // Merge joins sets of templates. The same template twice counts once; two that
@@ -143,5 +186,9 @@ func loadFile(files fs.FS, name string, convert func([]byte) ([]byte, error)) (*
 	if err != nil {
 		return nil, err
 	}
-	return domain.ParseTemplate(data)
+	t, err := domain.ParseTemplate(data)
+	if err != nil {
+		return nil, err
+	}
+	return t, checkSensitive(t)
 }

@@ -6,6 +6,7 @@ import (
 
 	"go.uber.org/fx"
 
+	"github.com/firstviscount/platform-coordination/adapters/telemetry"
 	"github.com/firstviscount/platform-coordination/app/config"
 	"github.com/firstviscount/platform-coordination/app/engine"
 	"github.com/firstviscount/platform-coordination/app/templates"
@@ -19,7 +20,7 @@ var core = fx.Module("core",
 		openListeners,
 		loadTemplates,
 		fx.Annotate(newEngine,
-			fx.As(fx.Self()), fx.As(new(ports.Workflows)), fx.As(new(ports.Answers)), fx.As(new(ports.Queries))),
+			fx.As(fx.Self()), fx.As(new(ports.Queries))),
 	),
 )
 
@@ -34,34 +35,21 @@ func loadTemplates(s config.Service) (templateList, error) {
 	return list, nil
 }
 
-// services are the names of all services that the templates send commands to.
-func (l templateList) services() []string {
-	seen := map[string]bool{}
-	var names []string
-	add := func(service string) {
-		if !seen[service] {
-			seen[service] = true
-			names = append(names, service)
-		}
-	}
-	for _, t := range l {
-		for _, step := range t.Steps {
-			add(step.Service)
-		}
-		for _, undo := range t.Compensations {
-			add(undo.Service)
-		}
-	}
-	return names
-}
-
 // newEngine takes the listeners only to be made after them. The store comes last:
 // it is opened, and migrated, when everything else has been found in order.
-func newEngine(_ *listeners, s config.Service, services participantSet, list templateList, store ports.Store, log *slog.Logger) (*engine.Engine, error) {
-	return engine.New(engine.Config{Lease: s.Lease}, engine.Deps{
+func newEngine(_ *listeners, s config.Service, services participantSet, list templateList, store ports.Store, b ports.Bus, sink eventSink, notices *bell, t *telemetry.Telemetry, log *slog.Logger) (*engine.Engine, error) {
+	e, err := engine.New(engine.Config{Lease: s.Lease}, engine.Deps{
 		Store:        store,
 		Participants: services,
 		Templates:    list,
+		Events:       sink.EventSink,
+		PingBus:      b.Ping,
+		Observer:     t.Observer(),
+		Noticed:      func() { notices.ring() },
 		Logger:       log,
 	})
+	if err != nil {
+		return nil, err
+	}
+	return e, watch(t, e, store)
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/firstviscount/platform-coordination/app/config"
 	"github.com/firstviscount/platform-coordination/app/templates"
+	"github.com/firstviscount/platform-coordination/sdk/golden"
 )
 
 // The documents that users read, from this package.
@@ -64,5 +65,32 @@ func TestTheDocumentedTemplateLoads(t *testing.T) {
 	}
 	if last := list[len(list)-1]; last.Type != "GIFT_CARD" || len(last.Steps) != 3 {
 		t.Errorf("got %s with %d steps", last.Type, len(last.Steps))
+	}
+}
+
+// TestDocumentedMessagesAreGolden compares each message that a document quotes
+// with the corpus: <!-- golden: NAME --> stands before it.
+func TestDocumentedMessagesAreGolden(t *testing.T) {
+	t.Parallel()
+	quoted := map[string]bool{}
+	for _, name := range []string{"participants.md", "message-bus.md"} {
+		parts := strings.Split(read(t, filepath.Join("..", "..", "docs", name)), "<!-- golden: ")
+		for _, part := range parts[1:] {
+			message, rest, _ := strings.Cut(part, " -->\n```json\n")
+			text, _, found := strings.Cut(rest, "\n```")
+			if !found {
+				t.Errorf("%s: no message after golden: %s", name, message)
+				continue
+			}
+			quoted[message] = true
+			if want := strings.TrimSpace(string(golden.Message(message))); text != want {
+				t.Errorf("%s: %s is\n%s\nwant\n%s", name, message, text, want)
+			}
+		}
+	}
+	for _, message := range []string{"command", "command-undo", "answer-succeeded", "event-command", "event-reply", "event-workflow", "event-answer"} {
+		if !quoted[message] {
+			t.Errorf("no document quotes %s", message)
+		}
 	}
 }

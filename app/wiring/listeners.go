@@ -43,8 +43,9 @@ const opsHeaderTimeout = 5 * time.Second
 
 // opsServer serves what operators look at; it must stay on a private address.
 // The command line is not among it: it may hold a secret.
-func opsServer() *http.Server {
+func opsServer(metrics http.Handler) *http.Server {
 	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", metrics)
 	mux.HandleFunc("/debug/pprof/", pprof.Index)
 	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
 	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)

@@ -14,6 +14,8 @@ import (
 
 	"github.com/firstviscount/platform-coordination/adapters/participants/simulated"
 	"github.com/firstviscount/platform-coordination/adapters/rest"
+	"github.com/firstviscount/platform-coordination/adapters/telemetry"
+	"github.com/firstviscount/platform-coordination/adapters/webhook"
 	"github.com/firstviscount/platform-coordination/app/config"
 	"github.com/firstviscount/platform-coordination/app/engine"
 )
@@ -42,8 +44,11 @@ type parts struct {
 	Listeners  *listeners
 	Engine     *engine.Engine
 	Simulation *simulated.Services
+	Telemetry  *telemetry.Telemetry
 	API        *apiServer
 	Ready      *readiness
+	Inbox      *inbox
+	Dispatcher *webhook.Dispatcher
 }
 
 // New assembles a service; ctx bounds the opening of its store. The error names
@@ -57,7 +62,7 @@ func New(ctx context.Context, settings config.Service, log *slog.Logger) (*Servi
 	s.parts.Simulation.SetAnswers(s.parts.Engine)
 	s.api = newEndpoint(s.parts.Listeners.API, s.parts.API.Server, s.failed)
 	if s.parts.Listeners.Ops != nil {
-		s.ops = newEndpoint(s.parts.Listeners.Ops, opsServer(), s.failed)
+		s.ops = newEndpoint(s.parts.Listeners.Ops, opsServer(s.parts.Telemetry.Handler()), s.failed)
 	}
 	return s, nil
 }
@@ -69,9 +74,13 @@ func graph(ctx context.Context, settings config.Service, log *slog.Logger, opene
 		fx.Supply(settings, log, opened),
 		fx.Provide(func() context.Context { return ctx }),
 		stores[settings.Store.Kind],
+		sealed,
 		participantsOf(settings),
 		keysOf(settings),
 		core,
+		observation,
+		messageBus,
+		hooks,
 		api,
 	)
 }
@@ -93,6 +102,12 @@ func (s *Service) Start(ctx context.Context) error {
 		return err
 	}
 	s.working = true
+	if err := s.parts.Dispatcher.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.parts.Inbox.open(); err != nil {
+		return err
+	}
 	for _, e := range s.endpoints() {
 		e.serve()
 	}
@@ -113,7 +128,7 @@ func (s *Service) Stop(ctx context.Context) error {
 		if s.working {
 			errs = append(errs, s.drain(ctx))
 		}
-		errs = append(errs, s.opened.close())
+		errs = append(errs, s.parts.Telemetry.Shutdown(ctx), s.opened.close())
 	})
 	return errors.Join(errs...)
 }
@@ -122,9 +137,12 @@ func (s *Service) Stop(ctx context.Context) error {
 // that wait for a workflow are let go by the engine.
 func (s *Service) drain(ctx context.Context) error {
 	s.api.shut(ctx)
+	s.parts.Inbox.close()
 	early, cancel := beforeEnd(ctx, quietTime)
 	defer cancel()
-	err := s.parts.Engine.Close(early)
+	deliveries := make(chan error, 1)
+	go func() { deliveries <- s.parts.Dispatcher.Close(early) }()
+	err := errors.Join(s.parts.Engine.Close(early), <-deliveries)
 	if err != nil && early.Err() != nil {
 		err = fmt.Errorf("%w: %w", ErrUnfinished, err)
 	}

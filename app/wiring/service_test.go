@@ -3,6 +3,7 @@ package wiring_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -87,7 +88,7 @@ func order(id, token string) coordination.OrderRequest {
 	return coordination.OrderRequest{
 		OrderID: id, CustomerID: "customer-1",
 		Items:           []coordination.OrderItem{{ProductID: "cup", Quantity: 2, UnitPrice: "9.95"}},
-		PaymentMethod:   coordination.PaymentMethod{Type: "CREDIT_CARD", Token: token},
+		PaymentMethod:   coordination.PaymentMethod{Type: "CREDIT_CARD", Token: coordination.Sensitive(token)},
 		ShippingAddress: coordination.ShippingAddress{Name: "Jane Doe", Street: "1 Main St", City: "Springfield", ZipCode: "00000", Country: "US"},
 		ShippingMethod:  "STANDARD",
 	}
@@ -260,4 +261,38 @@ func awaitStep(t *testing.T, c *coordination.Client, step string) {
 		}
 	}
 	t.Fatalf("no workflow came to %s", step)
+}
+
+// On the bus inside the process, participants with that transport are simulated
+// behind it: commands and replies go the whole way.
+func TestAnOrderGoesThroughOverTheBus(t *testing.T) {
+	t.Parallel()
+	var file strings.Builder
+	file.WriteString("participants:\n")
+	for _, name := range []string{"inventory", "payment", "order", "delivery", "notification"} {
+		fmt.Fprintf(&file, "  %s-service: {transport: bus}\n", name)
+	}
+	path := filepath.Join(t.TempDir(), "participants.yaml")
+	if err := os.WriteFile(path, []byte(file.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := settings()
+	s.Participants = path
+	c := client(t, start(t, s))
+	for token, want := range map[string]coordination.Status{"tok_visa_4242": coordination.StatusCompleted,
+		"tok_chargeDeclined": coordination.StatusFailed, "tok_slow_202": coordination.StatusCompleted} {
+		t.Run(token, func(t *testing.T) {
+			started, err := c.Workflows.StartOrder(t.Context(), order("order-"+token, token))
+			if err != nil {
+				t.Fatal(err)
+			}
+			ended, err := c.Workflows.Wait(t.Context(), started.WorkflowID)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if ended.Status != want {
+				t.Errorf("the order ended %s, want %s", ended.Status, want)
+			}
+		})
+	}
 }

@@ -10,7 +10,6 @@ import (
 	"github.com/firstviscount/platform-coordination/adapters/postgres"
 	"github.com/firstviscount/platform-coordination/adapters/sqlite"
 	"github.com/firstviscount/platform-coordination/app/config"
-	"github.com/firstviscount/platform-coordination/ports"
 )
 
 // stores are the profiles of --store.
@@ -21,7 +20,7 @@ var stores = map[config.StoreKind]fx.Option{
 }
 
 func provideStore(constructor any) fx.Option {
-	return fx.Provide(fx.Annotate(constructor, fx.As(new(ports.Store))))
+	return fx.Provide(fx.Annotate(constructor, fx.As(new(backend))))
 }
 
 func openMemory(opened *resources) *memory.Store {

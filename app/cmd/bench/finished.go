@@ -16,7 +16,7 @@ const readRounds = 41
 // measureFinished compares an empty database with one that holds n finished
 // workflows: throughput, and the reads that must not slow down as they pile up.
 func measureFinished(ctx context.Context, srv *server, n int, o options) error {
-	c := testCase{srv.kind, "simulated", "inprocess", "saga6", slices.Max(o.starters), o.duration}
+	c := testCase{srv.kind, "simulated", "inprocess", "saga6", slices.Max(o.starters), o.duration, o.observed}
 	empty, err := measureReads(ctx, srv, c, nil, 0)
 	if err != nil {
 		return err

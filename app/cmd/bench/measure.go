@@ -19,7 +19,6 @@ import (
 	"github.com/firstviscount/platform-coordination/adapters/auth"
 	"github.com/firstviscount/platform-coordination/adapters/rest"
 	"github.com/firstviscount/platform-coordination/app/engine"
-	"github.com/firstviscount/platform-coordination/domain"
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
@@ -28,6 +27,7 @@ type testCase struct {
 	store, participants, start, saga string
 	starters                         int
 	duration                         time.Duration
+	observed                         bool
 }
 
 // result of a case.
@@ -64,8 +64,10 @@ type subject struct {
 	engine *engine.Engine
 	store  *counting
 	start  func(ctx context.Context, orderID string) (string, error)
-	ended  *endings
-	close  []func()
+	// workflows stands before the engine of a case that is observed.
+	workflows func(ports.Workflows) ports.Workflows
+	ended     *endings
+	close     []func()
 }
 
 // endings tells starters when their workflows have ended.
@@ -75,7 +77,12 @@ type endings struct {
 	early   map[string]bool // ended before its starter knew its ID
 }
 
-func (e *endings) observe(s *domain.State) {
+// Wrote is of no interest here.
+func (e *endings) Wrote([]error, time.Duration) {}
+
+// Committed is called by the engine.
+func (e *endings) Committed(t ports.Transition) {
+	s := t.After
 	if !s.Status.Terminal() {
 		return
 	}
@@ -193,17 +200,27 @@ func newSubject(ctx context.Context, srv *server, c testCase, fill ...func(ports
 	s := &subject{store: &counting{Store: raw, changed: map[string][]ports.Change{}},
 		ended: &endings{waiting: map[string]chan struct{}{}, early: map[string]bool{}}}
 	s.close = append(s.close, func() { _ = raw.Close() })
-	participant, stop, err := newParticipant(c.participants)
+	partner, err := newPartner(ctx, c.participants)
 	if err != nil {
 		return nil, err
 	}
-	s.close = append(s.close, stop)
+	s.close = append(s.close, partner.stop)
 	templates, err := sagas()
 	if err != nil {
 		return nil, err
 	}
-	s.engine, err = engine.New(engine.Config{}, engine.Deps{Store: s.store, Templates: templates, Observe: s.ended.observe,
-		Participants: map[string]engine.Service{benchService: {Participant: participant, MaxConcurrency: 128}}})
+	var observer ports.Observer = s.ended
+	if c.observed {
+		if observer, err = s.observe(ctx, partner); err != nil {
+			return nil, err
+		}
+	}
+	stored, err := srv.sealed(s.store)
+	if err != nil {
+		return nil, err
+	}
+	s.engine, err = engine.New(engine.Config{}, engine.Deps{Store: stored, Templates: templates, Observer: observer, Events: partner.events,
+		Participants: map[string]engine.Service{benchService: {Participant: partner.participant, MaxConcurrency: 128}}})
 	if err != nil {
 		return nil, err
 	}
@@ -215,9 +232,18 @@ func newSubject(ctx context.Context, srv *server, c testCase, fill ...func(ports
 		defer cancel()
 		_ = s.engine.Close(ctx)
 	})
+	if partner.attach != nil {
+		if err := partner.attach(s.engine); err != nil {
+			return nil, err
+		}
+	}
 	workflowType := strings.ToUpper(c.saga)
+	var workflows ports.Workflows = s.engine
+	if s.workflows != nil {
+		workflows = s.workflows(workflows)
+	}
 	s.start = func(ctx context.Context, id string) (string, error) {
-		r, err := s.engine.Start(ctx, ports.StartRequest{Type: workflowType, BusinessKey: id, CustomerID: "cust-1", Priority: "NORMAL", Input: input(id)})
+		r, err := workflows.Start(ctx, ports.StartRequest{Type: workflowType, BusinessKey: id, CustomerID: "cust-1", Priority: "NORMAL", Input: input(id)})
 		return r.State.WorkflowID, err
 	}
 	if c.start == "rest" {
@@ -240,6 +266,7 @@ func (s *subject) serve(workflowType string, starters int) error {
 		return err
 	}
 	handler, err := rest.New(rest.Deps{Workflows: s.engine, Answers: s.engine, Queries: s.engine,
+		Webhooks: noWebhooks{},
 		Verify: func(ctx context.Context, token string) (rest.Caller, error) {
 			p, err := verifier.Verify(ctx, token)
 			return rest.Caller{Subject: p.Subject, Role: p.Role, Scopes: p.Scopes}, err
@@ -262,6 +289,11 @@ func (s *subject) serve(workflowType string, starters int) error {
 	s.start = starter(client, "http://"+listener.Addr().String(), token, workflowType)
 	return nil
 }
+
+type subscriptions = ports.Webhooks
+
+// noWebhooks stands for subscriptions that nobody asks for.
+type noWebhooks struct{ subscriptions }
 
 // cpuTime is what this process and its ended children have used.
 func cpuTime() time.Duration {

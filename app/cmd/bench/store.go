@@ -14,6 +14,7 @@ import (
 	"github.com/firstviscount/platform-coordination/adapters/memory"
 	"github.com/firstviscount/platform-coordination/adapters/postgres"
 	"github.com/firstviscount/platform-coordination/adapters/postgres/pgtest"
+	"github.com/firstviscount/platform-coordination/adapters/sealing"
 	"github.com/firstviscount/platform-coordination/adapters/sqlite"
 	"github.com/firstviscount/platform-coordination/ports"
 )
@@ -21,14 +22,15 @@ import (
 // server is what the databases of one kind of store live in.
 type server struct {
 	kind     string
+	seal     bool
 	dir      string
 	postgres *pgtest.Server
 	admin    *pgx.Conn
 	n        int
 }
 
-func openServer(kind string) (*server, error) {
-	s := &server{kind: kind}
+func openServer(kind string, seal bool) (*server, error) {
+	s := &server{kind: kind, seal: seal}
 	var err error
 	if s.dir, err = os.MkdirTemp("", "coordination-bench-"); err != nil {
 		return nil, err
@@ -70,6 +72,18 @@ func (s *server) open(ctx context.Context) (ports.Store, error) {
 		return nil, err
 	}
 	return postgres.Open(ctx, postgres.Config{DSN: s.database(name), Migrate: true})
+}
+
+// sealed is a store as the coordinator uses it.
+func (s *server) sealed(store ports.Store) (ports.Store, error) {
+	if !s.seal {
+		return store, nil
+	}
+	ring, err := sealing.New(sealing.NewKey())
+	if err != nil {
+		return nil, err
+	}
+	return sealing.NewStore(store, ring), nil
 }
 
 // vacuum does at once what autovacuum does in time, in the newest database.

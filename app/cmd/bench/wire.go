@@ -11,10 +11,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/adapters/participants/httpclient"
+	"github.com/firstviscount/platform-coordination/app/engine"
 	"github.com/firstviscount/platform-coordination/ports"
 	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
@@ -92,36 +94,72 @@ func serveParticipant() {
 	fmt.Fprintln(os.Stderr, server.Serve(listener))
 }
 
-// newParticipant is the participant of a case and how to stop it.
-func newParticipant(kind string) (ports.Participant, func(), error) {
-	if kind == "simulated" {
-		return instant{}, func() {}, nil
+// partner is the participant of a case with what it needs around it.
+type partner struct {
+	participant ports.Participant
+	events      ports.EventSink            // nil if nobody could read them
+	attach      func(*engine.Engine) error // lets answers in; nil if Send brings them
+	stops       []func()
+}
+
+func (p *partner) stop() {
+	for _, f := range slices.Backward(p.stops) {
+		f()
 	}
-	self, err := os.Executable()
+}
+
+// newPartner makes the participant of a case.
+func newPartner(ctx context.Context, kind string) (*partner, error) {
+	switch kind {
+	case "simulated":
+		return &partner{participant: instant{}}, nil
+	case "http":
+		return newHTTPPartner()
+	case "bus", "nats":
+		return newBusPartner(ctx, kind)
+	}
+	return nil, fmt.Errorf("-participants: %q is none of simulated, http, bus, nats", kind)
+}
+
+func newHTTPPartner() (*partner, error) {
+	url, stop, err := startSelf(participantCommand)
 	if err != nil {
-		return nil, nil, err
-	}
-	cmd := exec.Command(self, participantCommand)
-	leash, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, nil, err
-	}
-	url, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	secret, err := webhook.ParseSecret("whsec_YmVuY2htYXJrIHNlY3JldCBiZW5jaG1hcmsgc2Vj")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	p, err := httpclient.New(httpclient.Config{Service: benchService, URL: strings.TrimSpace(url), MaxConcurrency: 128,
+	p, err := httpclient.New(httpclient.Config{Service: benchService, URL: url, MaxConcurrency: 128,
 		Secret: secret, CallbackBaseURL: "http://127.0.0.1:1"})
-	return p, func() { _ = leash.Close(); _ = cmd.Wait() }, err
+	return &partner{participant: p, stops: []func(){stop}}, err
+}
+
+// startSelf starts this program again as a participant, and gives the line with
+// which it says that it is ready. It ends with stop, or with this process.
+func startSelf(args ...string) (ready string, stop func(), err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return "", nil, err
+	}
+	cmd := exec.Command(self, args...)
+	cmd.Stderr = os.Stderr
+	leash, err := cmd.StdinPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", nil, err
+	}
+	stop = func() { _ = leash.Close(); _ = cmd.Wait() }
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		stop()
+		return "", nil, fmt.Errorf("participant: %w", err)
+	}
+	return strings.TrimSpace(line), stop, nil
 }

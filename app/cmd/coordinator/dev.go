@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/adapters/auth"
+	"github.com/firstviscount/platform-coordination/adapters/webhook"
 	"github.com/firstviscount/platform-coordination/app/config"
 	"github.com/firstviscount/platform-coordination/app/wiring"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
@@ -22,13 +23,15 @@ func dev(ctx context.Context, c config.Dev, to streams) error {
 	if c.JWTSecret == "" {
 		c.JWTSecret = config.Secret(rand.Text() + rand.Text())
 	}
+	c.WebhookAllowPrivate = true
+	c.WebhookSecret = config.Secret(webhook.NewSecret().Reveal())
 	admin, err := devToken(c.Service)
 	if err != nil {
 		return err
 	}
 	log := logger(c.Service, to.errs)
 	return runService(ctx, c.Service, log, func(service *wiring.Service) error {
-		printWelcome(to.out, service, c.Store, admin)
+		printWelcome(to.out, service, c, admin)
 		err := devExamples(ctx, service, admin, to.out)
 		switch {
 		case ctx.Err() != nil:
@@ -64,15 +67,17 @@ func devExamples(ctx context.Context, service *wiring.Service, token string, out
 }
 
 // printWelcome says where everything is.
-func printWelcome(out io.Writer, service *wiring.Service, store config.Store, token string) {
+func printWelcome(out io.Writer, service *wiring.Service, c config.Dev, token string) {
 	base := service.BaseURL()
 	fmt.Fprintf(out, "Platform Coordination %s, for development\n\n", version())
 	fmt.Fprintf(out, "  API        %s\n", service.APIURL())
 	fmt.Fprintf(out, "  Reference  %s/docs\n", base)
 	fmt.Fprintf(out, "  OpenAPI    %s/openapi.yaml\n", base)
 	if ops := service.OpsURL(); ops != "" {
+		fmt.Fprintf(out, "  Metrics    %s/metrics\n", ops)
 		fmt.Fprintf(out, "  Profiles   %s/debug/pprof/\n", ops)
 	}
-	fmt.Fprintf(out, "  Store      %s\n", store)
+	fmt.Fprintf(out, "  Store      %s\n", c.Store)
 	fmt.Fprintf(out, "\n  Admin token, valid for %d hours:\n  %s\n", int(devTokenTTL.Hours()), token)
+	fmt.Fprintf(out, "\n  Secret of every webhook made here:\n  %s\n", string(c.WebhookSecret))
 }

@@ -63,7 +63,7 @@ func exampleOrder(orderID, token string) coordination.OrderRequest {
 		Items: []coordination.OrderItem{
 			{ProductID: "prod-espresso-cup", Quantity: 2, UnitPrice: coordination.Amount("9.95"), WarehouseID: "wh-001"},
 		},
-		PaymentMethod: coordination.PaymentMethod{Type: "CREDIT_CARD", Token: token, Currency: "USD"},
+		PaymentMethod: coordination.PaymentMethod{Type: "CREDIT_CARD", Token: coordination.Sensitive(token), Currency: "USD"},
 		ShippingAddress: coordination.ShippingAddress{
 			Name: "Jane Example", Street: "1 Example Street", City: "Springfield", ZipCode: "00000", Country: "US",
 		},

@@ -4,7 +4,9 @@
 //	coordinator serve          the service
 //	coordinator token          a token for its API
 //	coordinator migrate        the schema of its store
+//	coordinator keys           the keys that encrypt what is stored
 //	coordinator openapi        the document of its API
+//	coordinator asyncapi       the document of its message bus
 //
 // Exit codes: 0 done, 1 failed, 2 the command line cannot be obeyed.
 package main
@@ -20,6 +22,7 @@ import (
 	"strings"
 	"syscall"
 
+	"github.com/firstviscount/platform-coordination/adapters/telemetry"
 	"github.com/firstviscount/platform-coordination/app/config"
 )
 
@@ -36,6 +39,7 @@ type streams struct {
 }
 
 func main() {
+	config.TuneMemory()
 	// After the first signal the default handling is back: a second one ends
 	// the process at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -74,8 +78,14 @@ func perform(ctx context.Context, command config.Command, to streams) error {
 		return migrateUp(ctx, c, to)
 	case config.MigrateStatus:
 		return migrateStatus(ctx, c, to)
+	case config.KeysNew:
+		return keysNew(to)
+	case config.KeysRotate:
+		return keysRotate(ctx, c, to)
 	case config.OpenAPI:
 		return openAPI(c, to)
+	case config.AsyncAPI:
+		return asyncAPI(c, to)
 	case config.Version:
 		_, err := fmt.Fprintln(to.out, config.Program, version())
 		return err
@@ -93,8 +103,9 @@ func logger(settings config.Service, to io.Writer) *slog.Logger {
 		level = slog.LevelInfo
 	}
 	options := &slog.HandlerOptions{Level: level}
+	var handler slog.Handler = slog.NewJSONHandler(to, options)
 	if settings.LogFormat == "text" {
-		return slog.New(slog.NewTextHandler(to, options))
+		handler = slog.NewTextHandler(to, options)
 	}
-	return slog.New(slog.NewJSONHandler(to, options))
+	return slog.New(telemetry.LogHandler(handler))
 }

@@ -33,16 +33,22 @@ type Options struct {
 	Store        string        // --store
 	Participants string        // --participants; "" simulates all
 	Templates    string        // --templates
+	Bus          string        // --bus; "" is the program's own
 	Lease        time.Duration // --lease; 0 is the program's own
 	Drain        time.Duration // --drain-timeout; 0 is the program's own
 	LogLevel     string        // --log-level; "" is the program's own
+	RateLimit    bool          // --rate-limit on; tests call more than a caller may
 	Callbacks    *Balancer     // --callback-url, to which the coordinator is added; nil is the program's own
+	Ops          bool          // --ops-listen on an address, which is Coordinator.Ops
+	Env          []string      // added to the environment
+	Hooks        bool          // --webhook-allow-private: receivers of tests are on this machine
 }
 
 // Coordinator is a replica at an address that it keeps over restarts.
 type Coordinator struct {
 	*Process        // the one that runs, or ran last
 	Address  string // host:port
+	Ops      string // host:port of the operators' listener; "" if it is off
 	program  Program
 }
 
@@ -57,12 +63,24 @@ func Serve(tb testing.TB, o Options) *Coordinator {
 // New describes a coordinator without starting it; see Restart.
 func New(tb testing.TB, o Options) *Coordinator {
 	tb.Helper()
-	c := &Coordinator{Address: Addresses(tb, 1)[0]}
-	args := []string{"serve", "--listen", c.Address, "--ops-listen", "off", "--store", o.Store}
-	for flag, value := range map[string]string{"--participants": o.Participants, "--templates": o.Templates, "--log-level": o.LogLevel} {
+	addresses := Addresses(tb, 2)
+	c := &Coordinator{Address: addresses[0]}
+	ops := "off"
+	if o.Ops {
+		c.Ops = addresses[1]
+		ops = c.Ops
+	}
+	args := []string{"serve", "--listen", c.Address, "--ops-listen", ops, "--store", o.Store}
+	if !o.RateLimit {
+		args = append(args, "--rate-limit", "off")
+	}
+	for flag, value := range map[string]string{"--participants": o.Participants, "--templates": o.Templates, "--bus": o.Bus, "--log-level": o.LogLevel} {
 		if value != "" {
 			args = append(args, flag, value)
 		}
+	}
+	if o.Hooks {
+		args = append(args, "--webhook-allow-private")
 	}
 	if o.Callbacks != nil {
 		args = append(args, "--callback-url", o.Callbacks.URL())
@@ -73,7 +91,7 @@ func New(tb testing.TB, o Options) *Coordinator {
 			args = append(args, flag, value.String())
 		}
 	}
-	c.program = Program{Path: CoordinatorPath(tb), Args: args, Env: []string{"COORDINATION_JWT_SECRET=" + Secret}}
+	c.program = Program{Path: CoordinatorPath(tb), Args: args, Env: append([]string{"COORDINATION_JWT_SECRET=" + Secret}, o.Env...)}
 	return c
 }
 

@@ -7,12 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/firstviscount/platform-coordination/adapters/testserver"
 )
 
 // Limits of processes.
@@ -31,6 +32,8 @@ type Program struct {
 	// Path of the executable.
 	Path string
 	Args []string
+	// Dir is where it runs; that of this process if empty.
+	Dir string
 	// Env is added to this process's environment, less what configures a coordinator.
 	Env []string
 }
@@ -50,10 +53,9 @@ func Start(tb testing.TB, program Program) *Process {
 	tb.Helper()
 	p := &Process{program: program, ended: make(chan struct{})}
 	p.cmd = exec.Command(program.Path, program.Args...)
-	p.cmd.Env = append(environment(), program.Env...)
+	p.cmd.Dir, p.cmd.Env = program.Dir, append(environment(), program.Env...)
 	p.cmd.Stdout, p.cmd.Stderr = &p.out, &p.errs
-	p.cmd.SysProcAttr = leash()
-	if err := spawn(p.cmd); err != nil {
+	if err := testserver.Start(p.cmd); err != nil {
 		tb.Fatalf("start %s: %v", program.Path, err)
 	}
 	go func() {
@@ -64,34 +66,16 @@ func Start(tb testing.TB, program Program) *Process {
 	return p
 }
 
-// environment is that of this process without settings of a coordinator.
+// environment is that of this process without settings of a coordinator or of
+// OpenTelemetry.
 func environment() []string {
 	var kept []string
 	for _, v := range os.Environ() {
-		if !strings.HasPrefix(v, "COORDINATION_") {
+		if !strings.HasPrefix(v, "COORDINATION_") && !strings.HasPrefix(v, "OTEL_") {
 			kept = append(kept, v)
 		}
 	}
 	return kept
-}
-
-// spawner starts every process from one thread that never ends: what is to die
-// with its parent dies with the thread that started it.
-var spawner = sync.OnceValue(func() chan<- func() {
-	jobs := make(chan func())
-	go func() {
-		runtime.LockOSThread()
-		for job := range jobs {
-			job()
-		}
-	}()
-	return jobs
-})
-
-func spawn(cmd *exec.Cmd) error {
-	started := make(chan error, 1)
-	spawner() <- func() { started <- cmd.Start() }
-	return <-started
 }
 
 // PID is the process's identifier.

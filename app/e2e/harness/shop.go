@@ -29,15 +29,27 @@ type Shop struct {
 // OpenShop starts the participants and returns when they listen.
 func OpenShop(tb testing.TB) *Shop {
 	tb.Helper()
-	first := Addresses(tb, len(Services))[0]
+	return open(tb, "--listen", Addresses(tb, len(Services))[0])
+}
+
+// OpenShopOn starts the participants on a message bus and returns when they
+// have subscribed.
+func OpenShopOn(tb testing.TB, bus string) *Shop {
+	tb.Helper()
+	return open(tb, "--transport", "bus", "--bus", bus)
+}
+
+func open(tb testing.TB, args ...string) *Shop {
+	tb.Helper()
 	s := &Shop{dir: filepath.Join(tb.TempDir(), "ledgers")}
+	args = append([]string{"--all"}, args...)
 	s.program = Program{
 		Path: participantsPath(tb),
-		Args: []string{"--all", "--listen", first, "--ledger-dir", s.dir},
+		Args: append(args, "--ledger-dir", s.dir),
 		Env:  []string{"PARTICIPANTS_SECRET=" + shopSecret},
 	}
 	configuration := s.program
-	configuration.Args = []string{"--all", "--listen", first, "--config"}
+	configuration.Args = append(args, "--config")
 	code, text, errs := Output(tb, configuration, StartTimeout)
 	if code != 0 {
 		tb.Fatalf("the participants' configuration: exit code %d: %s", code, errs)

@@ -1,0 +1,109 @@
+package webhooks
+
+import (
+	"context"
+	"encoding/json"
+	"net/url"
+	"time"
+
+	"github.com/firstviscount/platform-coordination/ports"
+)
+
+// Deliveries pages through deliveries; see ports.Webhooks.
+func (s *Service) Deliveries(ctx context.Context, q ports.DeliveryQuery) (ports.DeliveryPage, error) {
+	if _, err := s.Store.Webhook(ctx, q.WebhookID); err != nil {
+		return ports.DeliveryPage{}, err
+	}
+	return s.Store.ListDeliveries(ctx, q)
+}
+
+// Redeliver has a delivery attempted again; see ports.Webhooks.
+func (s *Service) Redeliver(ctx context.Context, key ports.DeliveryKey) error {
+	what := struct {
+		WorkflowID string `json:"workflowId"`
+		Sequence   int    `json:"sequence"`
+	}{key.WorkflowID, key.Sequence}
+	if err := s.Store.Redeliver(ctx, key, s.entry(ctx, key.WebhookID, nil, what)); err != nil {
+		return err
+	}
+	s.Changed()
+	return nil
+}
+
+// Recover has deliveries attempted again; see ports.Webhooks.
+func (s *Service) Recover(ctx context.Context, webhookID string, since time.Time) (int, error) {
+	if _, err := s.Store.Webhook(ctx, webhookID); err != nil {
+		return 0, err
+	}
+	what := struct {
+		Since time.Time `json:"since"`
+	}{since.UTC()}
+	n, err := s.Store.RecoverDeliveries(ctx, webhookID, since, s.entry(ctx, webhookID, nil, what))
+	if err == nil {
+		s.Changed()
+	}
+	return n, err
+}
+
+// WebhookHealth is how subscriptions stand; see ports.Webhooks.
+func (s *Service) WebhookHealth(ctx context.Context) (ports.WebhookHealth, error) {
+	var h ports.WebhookHealth
+	all, err := s.Store.Webhooks(ctx)
+	if err != nil || len(all) == 0 {
+		return h, err
+	}
+	h.Subscriptions = len(all)
+	for i := range all {
+		if all[i].Disabled != "" {
+			h.Disabled++
+		}
+	}
+	h.Pending, h.OldestDue, err = s.Store.DeliveryBacklog(ctx)
+	return h, err
+}
+
+// shown is what the audit tells of a subscription: the path and query of a URL
+// may hold a secret.
+type shown struct {
+	Host    string   `json:"host"`
+	Events  []string `json:"events"`
+	Active  bool     `json:"active"`
+	Secrets int      `json:"secrets"`
+}
+
+// audit is the entry of a change of a subscription; nil if it is on nobody's behalf.
+func (s *Service) audit(ctx context.Context, id string, before, after *ports.Webhook) *ports.AuditEntry {
+	show := func(w *ports.Webhook) any {
+		if w == nil {
+			return nil
+		}
+		u, err := url.Parse(w.URL)
+		if err != nil { // it was checked
+			u = &url.URL{}
+		}
+		return shown{u.Host, w.Events, w.Active, len(w.Secrets)}
+	}
+	return s.entry(ctx, id, show(before), show(after))
+}
+
+func (s *Service) entry(ctx context.Context, target string, before, after any) *ports.AuditEntry {
+	actor, known := ports.ActorOf(ctx)
+	if !known {
+		return nil
+	}
+	return &ports.AuditEntry{ID: auditPrefix + s.Entropy.UUID(), At: s.now(), Subject: actor.Subject, Role: actor.Role,
+		Action: actor.Operation, Target: target, RequestID: actor.RequestID, TraceID: actor.TraceID,
+		Before: object(before), After: object(after)}
+}
+
+// object is a JSON object, nil for nil.
+func object(v any) json.RawMessage {
+	if v == nil {
+		return nil
+	}
+	data, err := json.Marshal(v)
+	if err != nil { // of the plain structs above
+		panic("webhooks: audit does not marshal: " + err.Error())
+	}
+	return data
+}
