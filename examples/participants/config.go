@@ -33,6 +33,7 @@ type config struct {
 	secret      webhook.Secret
 	fsync       bool
 	printConfig bool
+	bus         string // the URL of the message bus; "" with HTTP
 }
 
 // place is a service with its address and its ledger.
@@ -45,6 +46,7 @@ type place struct {
 // flags are the command line as it was given.
 type flags struct {
 	service, listen, ledger, ledgerDir, secret string
+	transport, bus                             string
 	all, fsync, config                         bool
 }
 
@@ -57,7 +59,15 @@ func parse(args []string, getenv func(string) string, help io.Writer) (*config, 
 	if f.secret == "" {
 		f.secret = getenv(secretVariable)
 	}
-	cfg := &config{secretText: f.secret, fsync: f.fsync, printConfig: f.config}
+	cfg := &config{secretText: f.secret, fsync: f.fsync, printConfig: f.config, bus: f.bus}
+	switch {
+	case f.transport != "http" && f.transport != "bus":
+		return nil, errors.New("--transport: must be http or bus")
+	case f.transport == "http" && f.bus != "":
+		return nil, errors.New("--bus goes with --transport bus")
+	case f.transport == "bus" && f.bus == "":
+		return nil, errors.New("--transport bus needs --bus URL")
+	}
 	if f.secret != "" {
 		if cfg.secret, err = webhook.ParseSecret(f.secret); err != nil {
 			return nil, fmt.Errorf("--secret: %w", err)
@@ -74,6 +84,8 @@ func parseFlags(args []string, help io.Writer) (flags, error) {
 	set.StringVar(&f.service, "service", "", "the `name` of the one service to run")
 	set.BoolVar(&f.all, "all", false, "run all services, on consecutive ports")
 	set.StringVar(&f.listen, "listen", defaultListen, "`host:port` of the (first) service")
+	set.StringVar(&f.transport, "transport", "http", "how commands come: http or bus")
+	set.StringVar(&f.bus, "bus", "", "with --transport bus: nats://…, kafka://…, amqp://… or postgres://…")
 	set.StringVar(&f.ledger, "ledger", "", "with --service: the `file` that remembers its effects")
 	set.StringVar(&f.ledgerDir, "ledger-dir", "", "with --all: the `directory` of the ledgers")
 	set.StringVar(&f.secret, "secret", "", "whsec_… secret that commands are signed with (or $"+secretVariable+")")
@@ -171,6 +183,10 @@ func (c *config) yaml() string {
 	var out strings.Builder
 	out.WriteString("participants:\n")
 	for _, p := range c.places {
+		if c.bus != "" {
+			fmt.Fprintf(&out, "  %s:\n    transport: bus\n", p.definition.Name)
+			continue
+		}
 		fmt.Fprintf(&out, "  %s:\n    transport: http\n    url: %s\n", p.definition.Name, urlOf(p.address))
 		if c.secretText != "" {
 			fmt.Fprintf(&out, "    secret: %q\n", c.secretText)

@@ -36,6 +36,9 @@ type running struct {
 // serve runs the services until ctx ends, then lets the requests in flight
 // finish.
 func serve(ctx context.Context, cfg *config, stdout io.Writer, log *slog.Logger) (err error) {
+	if cfg.bus != "" {
+		return serveBus(ctx, cfg, stdout, log)
+	}
 	var all []*running
 	defer func() { err = errors.Join(err, stopAll(all)) }()
 	for _, p := range cfg.places {

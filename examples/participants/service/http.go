@@ -1,158 +1,75 @@
 package service
 
 import (
-	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"net/http"
-	"strconv"
 	"time"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
+	"github.com/firstviscount/platform-coordination/sdk/participant"
 	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
 
-const headerKey = "Idempotency-Key"
+// CodeLedgerFailed is answered when the service cannot remember anything.
+const CodeLedgerFailed = "LEDGER_FAILED"
 
-// Codes of requests that do not reach the book.
-const (
-	CodeBodyTooLarge     = "BODY_TOO_LARGE"
-	CodeInvalidCommand   = "INVALID_COMMAND"
-	CodeInvalidSignature = "INVALID_SIGNATURE"
-	CodeKeyMismatch      = "KEY_MISMATCH"
-	CodeUnknownAction    = "UNKNOWN_ACTION"
-	CodeWrongService     = "WRONG_SERVICE"
-	CodeLedgerFailed     = "LEDGER_FAILED"
-)
+// newParticipant has the SDK read commands and write answers, over HTTP and the
+// bus; what a command means is decided in handle.go.
+func (s *Service) newParticipant(secret webhook.Secret) *participant.Participant {
+	cfg := participant.Config{Logger: s.log, Healthy: func(context.Context) error { return s.ledger.Err() }}
+	if !secret.IsZero() {
+		cfg.Secrets = []webhook.Secret{secret}
+	}
+	p := participant.New(s.definition.Name, cfg)
+	for name, action := range s.definition.Actions {
+		p.Handle(name, handler{s, name, action})
+	}
+	return p
+}
+
+// handler is an action of the service. It sees to late commands itself, since
+// one that was answered before is answered again.
+type handler struct {
+	service *Service
+	name    string
+	action  Action
+}
+
+// Handle carries out a command.
+func (h handler) Handle(ctx context.Context, c *participant.Command) participant.Outcome {
+	return h.service.carryOut(ctx, h.name, h.action, &c.Command)
+}
+
+// carryOut answers a command. Absent members read as empty ones.
+func (s *Service) carryOut(ctx context.Context, name string, action Action, c *coordination.Command) participant.Outcome {
+	if s.ledger.Err() != nil { // refused before anything was tried: known not done
+		return participant.Retry{Code: CodeLedgerFailed, Message: "the service cannot remember anything", After: time.Second}
+	}
+	if c.Callback == nil {
+		c.Callback = &coordination.Callback{}
+	}
+	if c.Forward == nil {
+		c.Forward = &coordination.Forward{}
+	}
+	r, err := s.handle(ctx, name, action, c)
+	var f *Fault
+	switch {
+	case errors.As(err, &f):
+		return participant.Refused{Status: f.Status, Code: f.Code, Message: f.Message}
+	case err != nil: // whatever is not the caller's mistake: the effect may have happened
+		return participant.Unknown{Code: "IN_DOUBT", Message: "it is not known whether the command had its effect"}
+	}
+	var a coordination.Answer
+	if err := json.Unmarshal(r.body, &a); err != nil {
+		panic("service: an answer that is not one: " + err.Error())
+	}
+	return participant.Answered{Answer: a}
+}
 
 // Handler serves POST /{action} and GET /healthz.
-func (s *Service) Handler() http.Handler {
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /healthz", s.serveHealth)
-	mux.HandleFunc("POST /{action}", s.serveCommand)
-	return mux
-}
+func (s *Service) Handler() http.Handler { return s.participant }
 
-func (s *Service) serveHealth(w http.ResponseWriter, _ *http.Request) {
-	if s.ledger.Err() != nil {
-		writeJSON(w, http.StatusServiceUnavailable, []byte(`{"status":"DOWN"}`))
-		return
-	}
-	writeJSON(w, http.StatusOK, []byte(`{"status":"UP"}`))
-}
-
-func (s *Service) serveCommand(w http.ResponseWriter, r *http.Request) {
-	if s.ledger.Err() != nil {
-		// Refused before anything was tried: known not done.
-		answer, _ := replyOf(Retry(CodeLedgerFailed, "the service cannot remember anything", time.Second))
-		answer.write(w)
-		return
-	}
-	answer, err := s.receive(w, r)
-	if err != nil {
-		writeError(w, err)
-		return
-	}
-	answer.write(w)
-}
-
-// receive reads and checks a request up to the command it carries.
-func (s *Service) receive(w http.ResponseWriter, r *http.Request) (reply, error) {
-	name := r.PathValue("action")
-	action, ok := s.definition.Actions[name]
-	if !ok {
-		return reply{}, fault(http.StatusNotFound, CodeUnknownAction, "%s has no such action", s.definition.Name)
-	}
-	body, err := readBody(w, r)
-	if err != nil {
-		return reply{}, err
-	}
-	// Before the body is looked at: it may come from anybody.
-	if err := s.verify(r.Header, body); err != nil {
-		return reply{}, fault(http.StatusUnauthorized, CodeInvalidSignature, "%v", err)
-	}
-	c, err := protocol.Decode(body)
-	if err != nil {
-		return reply{}, fault(http.StatusBadRequest, CodeInvalidCommand, "%v", err)
-	}
-	if err := s.addressed(r, c, name); err != nil {
-		return reply{}, err
-	}
-	return s.handle(r.Context(), name, action, c)
-}
-
-// verify checks that the coordinator sent exactly this body. Without a secret
-// everything passes.
-func (s *Service) verify(h http.Header, body []byte) error {
-	if s.secret.IsZero() {
-		return nil
-	}
-	return webhook.Verify(h, body, time.Now(), s.secret)
-}
-
-// addressed checks that header, path and body speak of the same command. A
-// header or member that is absent says nothing and contradicts nothing.
-func (s *Service) addressed(r *http.Request, c *coordination.Command, action string) error {
-	if key := r.Header.Get(headerKey); key != "" && key != c.CommandID {
-		return fault(http.StatusBadRequest, CodeKeyMismatch, "%s and commandId differ", headerKey)
-	}
-	if c.Action != "" && c.Action != action {
-		return fault(http.StatusBadRequest, CodeInvalidCommand, "path and action differ")
-	}
-	if c.Service != "" && c.Service != s.definition.Name {
-		return fault(http.StatusBadRequest, CodeWrongService, "this is %s", s.definition.Name)
-	}
-	return nil
-}
-
-func readBody(w http.ResponseWriter, r *http.Request) ([]byte, error) {
-	var body bytes.Buffer
-	if n := r.ContentLength; n > 0 && n <= protocol.MaxBodyBytes {
-		body.Grow(int(n) + bytes.MinRead)
-	}
-	_, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, protocol.MaxBodyBytes))
-	var tooLarge *http.MaxBytesError
-	if errors.As(err, &tooLarge) {
-		return nil, fault(http.StatusRequestEntityTooLarge, CodeBodyTooLarge, "a command has at most %d bytes", protocol.MaxBodyBytes)
-	}
-	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, fault(http.StatusBadRequest, CodeInvalidCommand, "the body ended early")
-	}
-	return body.Bytes(), nil
-}
-
-func (a reply) write(w http.ResponseWriter) {
-	if a.outcome == coordination.OutcomeRetry {
-		w.Header().Set("Retry-After", retrySeconds(a.pause))
-	}
-	writeJSON(w, protocol.Status(a.outcome), a.body)
-}
-
-// retrySeconds rounds up to the whole seconds that the header can say.
-func retrySeconds(pause time.Duration) string {
-	return strconv.Itoa(int((pause + time.Second - 1) / time.Second))
-}
-
-// writeError answers what has no outcome. Everything that is not the caller's
-// mistake is a 500: the effect may have happened.
-func writeError(w http.ResponseWriter, err error) {
-	var f *Fault
-	if !errors.As(err, &f) {
-		f = fault(http.StatusInternalServerError, "IN_DOUBT", "it is not known whether the command had its effect")
-	}
-	body, err := json.Marshal(coordination.Answer{Error: &coordination.StepError{Code: f.Code, Message: f.Message}})
-	if err != nil {
-		panic("service: an error of two strings must encode: " + err.Error())
-	}
-	writeJSON(w, f.Status, body)
-}
-
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(body)))
-	w.WriteHeader(status)
-	_, _ = w.Write(body) // who hung up asks again
-}
+// Participant is the service for any transport.
+func (s *Service) Participant() *participant.Participant { return s.participant }

@@ -10,9 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/firstviscount/platform-coordination/examples/participants/protocol"
 	"github.com/firstviscount/platform-coordination/examples/participants/service"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
+	"github.com/firstviscount/platform-coordination/sdk/participant"
 	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
 
@@ -26,16 +26,16 @@ func TestBrokenContractsHaveAStatusAndNoOutcome(t *testing.T) {
 		status int
 		code   string
 	}{
-		"unknown action":         {"sing", execute("k"), 404, service.CodeUnknownAction},
+		"unknown action":         {"sing", execute("k"), 404, participant.CodeUnknownAction},
 		"undo as a step":         {"silence", execute("k"), 400, service.CodeWrongDirection},
 		"step as an undo":        {"ring", compensate("u", "done"), 400, service.CodeWrongDirection},
 		"undo of nothing":        {"silence", execute("u").with("direction", "COMPENSATE"), 400, service.CodeForwardRequired},
 		"undo of something else": {"silence_later", compensate("u", "done"), 400, service.CodeWrongUndo},
 		"parameters missing":     {"ring", command{"commandId": "k", "direction": "EXECUTE"}, 400, service.CodeInvalidParameters},
-		"another service":        {"ring", execute("k").with("service", "horn-service"), 400, service.CodeWrongService},
-		"another action":         {"ring", execute("k").with("action", "silence"), 400, service.CodeInvalidCommand},
-		"no key":                 {"ring", execute(""), 400, service.CodeInvalidCommand},
-		"no direction":           {"ring", execute("k").with("direction", "BACK"), 400, service.CodeInvalidCommand},
+		"another service":        {"ring", execute("k").with("service", "horn-service"), 400, participant.CodeWrongService},
+		"another action":         {"ring", execute("k").with("action", "silence"), 400, participant.CodeInvalidCommand},
+		"no key":                 {"ring", execute(""), 400, participant.CodeInvalidCommand},
+		"no direction":           {"ring", execute("k").with("direction", "BACK"), 400, participant.CodeInvalidCommand},
 	} {
 		a := s.send(tc.action, tc.body)
 		if a.status != tc.status || a.code() != tc.code || a.Outcome != "" {
@@ -48,12 +48,12 @@ func TestBrokenContractsHaveAStatusAndNoOutcome(t *testing.T) {
 func TestBodiesThatCannotBeRead(t *testing.T) {
 	t.Parallel()
 	s := start(t)
-	s.want(s.post("ring", []byte(`{"commandId":`), nil), "", 400, service.CodeInvalidCommand)
-	s.want(s.post("ring", nil, nil), "", 400, service.CodeInvalidCommand)
-	large := []byte(`{"x":"` + strings.Repeat("x", protocol.MaxBodyBytes) + `"}`)
-	s.want(s.post("ring", large, nil), "", 413, service.CodeBodyTooLarge)
+	s.want(s.post("ring", []byte(`{"commandId":`), nil), "", 400, participant.CodeInvalidCommand)
+	s.want(s.post("ring", nil, nil), "", 400, participant.CodeInvalidCommand)
+	large := []byte(`{"x":"` + strings.Repeat("x", participant.MaxCommandBytes) + `"}`)
+	s.want(s.post("ring", large, nil), "", 413, participant.CodeCommandTooLarge)
 	chunked := func(r *http.Request) { r.ContentLength = -1 }
-	s.want(s.post("ring", large, chunked), "", 413, service.CodeBodyTooLarge)
+	s.want(s.post("ring", large, chunked), "", 413, participant.CodeCommandTooLarge)
 	s.effects()
 }
 
@@ -74,7 +74,7 @@ func TestTheHeaderNamesTheSameKey(t *testing.T) {
 	header := func(key string) func(*http.Request) {
 		return func(r *http.Request) { r.Header.Set("Idempotency-Key", key) }
 	}
-	s.want(s.post("ring", body, header("another")), "", 400, service.CodeKeyMismatch)
+	s.want(s.post("ring", body, header("another")), "", 400, participant.CodeKeyMismatch)
 	s.effects()
 	s.succeeds(s.post("ring", body, header("k")))
 	s.effects("ring")
@@ -95,9 +95,9 @@ func TestOnlySignedCommandsAreObeyed(t *testing.T) {
 		return func(r *http.Request) { webhook.SetHeaders(r.Header, "msg_1", at, []byte(text), secret) }
 	}
 	now := time.Now()
-	s.want(s.post("ring", body, nil), "", 401, service.CodeInvalidSignature)
-	s.want(s.post("ring", body, signed(now, "another body")), "", 401, service.CodeInvalidSignature)
-	s.want(s.post("ring", body, signed(now.Add(-6*time.Minute), string(body))), "", 401, service.CodeInvalidSignature)
+	s.want(s.post("ring", body, nil), "", 401, participant.CodeInvalidSignature)
+	s.want(s.post("ring", body, signed(now, "another body")), "", 401, participant.CodeInvalidSignature)
+	s.want(s.post("ring", body, signed(now.Add(-6*time.Minute), string(body))), "", 401, participant.CodeInvalidSignature)
 	s.effects()
 	s.succeeds(s.post("ring", body, signed(now, string(body))))
 	s.effects("ring")
@@ -144,7 +144,7 @@ func TestALedgerThatFailsStopsTheService(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.svc = svc
-	s.want(s.send("ring", execute("k")), "", 500, "IN_DOUBT")
+	s.want(s.send("ring", execute("k")), coordination.OutcomeUnknown, 500, "IN_DOUBT")
 	s.want(s.send("ring", execute("k")), coordination.OutcomeRetry, 503, service.CodeLedgerFailed)
 	if status, body := health(s); status != 503 || body != `{"status":"DOWN"}` {
 		t.Errorf("got %d %s", status, body)

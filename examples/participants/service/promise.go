@@ -3,14 +3,17 @@ package service
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
+	"strings"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
+	"github.com/firstviscount/platform-coordination/sdk/participant"
 )
 
 // Limits of callbacks.
@@ -30,7 +33,7 @@ const (
 // accept promises the decision: durable with the callback before the 202, so
 // that a crash after it forgets neither.
 func (s *Service) accept(t task, d Decision) (reply, error) {
-	if !callable(t.Callback.URL) {
+	if s.reply == nil && !callable(t.Callback.URL) {
 		return reply{}, fault(http.StatusBadRequest, CodeCallbackRequired, "%s answers later and needs callback.url", t.name)
 	}
 	if s.promises.Load() >= maxPromises {
@@ -108,7 +111,7 @@ func (s *Service) callBack(key string) {
 			return
 		}
 		answer, _ := s.book.find(key)
-		if s.send(p.accepted.Callback, key, answer.answer) {
+		if s.tell(p, key, answer.answer) {
 			// If this entry is lost, the answer is sent once more: harmless.
 			_ = s.record(ledger.Entry{Kind: ledger.CalledBack, CommandID: key, WorkflowID: p.accepted.WorkflowID})
 			return
@@ -117,6 +120,30 @@ func (s *Service) callBack(key string) {
 			return
 		}
 	}
+}
+
+// tell makes one attempt to bring a promised answer to the coordinator.
+func (s *Service) tell(p promise, key string, body []byte) (settled bool) {
+	if s.reply == nil {
+		return s.send(p.accepted.Callback, key, body)
+	}
+	var a coordination.Answer
+	if err := json.Unmarshal(body, &a); err != nil {
+		panic("service: the ledger holds an answer that is not one: " + err.Error())
+	}
+	saga, _, _ := strings.Cut(key, ":")
+	c := participant.Command{Command: coordination.Command{CommandID: key, WorkflowID: p.accepted.WorkflowID, SagaID: saga}}
+	m, err := s.participant.Reply(&c, participant.Answered{Answer: a})
+	if err != nil {
+		return false
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, callbackTimeout)
+	defer cancel()
+	if err := s.reply(ctx, m); err != nil {
+		s.log.Warn("reply not published", "commandId", key)
+		return false
+	}
+	return true
 }
 
 // send makes one call and tells whether it settled the matter. The URL is a
@@ -135,7 +162,7 @@ func (s *Service) send(target, key string, body []byte) (settled bool) {
 		return false
 	}
 	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set(headerKey, key)
+	req.Header.Set("Idempotency-Key", key)
 	resp, err := s.callbacks.Do(req)
 	if err != nil {
 		s.log.Warn("callback failed", "commandId", key)

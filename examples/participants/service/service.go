@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/examples/participants/ledger"
+	"github.com/firstviscount/platform-coordination/sdk/participant"
 	"github.com/firstviscount/platform-coordination/sdk/webhook"
 )
 
@@ -23,6 +24,8 @@ type Config struct {
 	// Callbacks sends promised answers. Default: a client that follows no
 	// redirect and waits callbackTimeout.
 	Callbacks http.RoundTripper
+	// Reply, if set, publishes promised answers on the bus instead.
+	Reply func(ctx context.Context, m participant.Message) error
 	// Log receives failures, without any content of a command. Default: slog.Default().
 	Log *slog.Logger
 }
@@ -30,10 +33,12 @@ type Config struct {
 // Service is a participant. Its state is the ledger's.
 type Service struct {
 	definition Definition
-	secret     webhook.Secret
 	ledger     *ledger.Ledger
 	book       *book
 	log        *slog.Logger
+
+	participant *participant.Participant
+	reply       func(ctx context.Context, m participant.Message) error
 
 	callbacks *http.Client
 	promises  atomic.Int64  // promises being kept, at most maxPromises
@@ -52,13 +57,14 @@ func Open(definition Definition, cfg Config) (*Service, error) {
 		return nil, err
 	}
 	s := &Service{
-		definition: definition, secret: cfg.Secret, ledger: l, book: b, log: cfg.Log,
+		definition: definition, ledger: l, book: b, log: cfg.Log,
 		callbacks: callbackClient(cfg.Callbacks),
 		calling:   make(chan struct{}, callbackParallel),
 	}
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.participant, s.reply = s.newParticipant(cfg.Secret), cfg.Reply
 	s.log = s.log.With("service", definition.Name)
 	s.ctx, s.stop = context.WithCancel(context.Background())
 	for _, key := range b.allOwed() {
