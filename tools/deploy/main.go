@@ -1,0 +1,47 @@
+// Command deploy checks what is in the folder deploy with the code of the tools
+// that will read it: the Dockerfile with BuildKit's parser and linter, the
+// Compose file with Compose's loader, the chart with Helm, which lints and
+// renders it.
+//
+//	go run . FOLDER
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+)
+
+func main() {
+	if len(os.Args) != 2 {
+		fmt.Fprintln(os.Stderr, "deploy: want the folder to check")
+		os.Exit(2)
+	}
+	folder := os.Args[1]
+	failed := false
+	for _, check := range []struct {
+		name string
+		run  func(folder string) error
+	}{
+		{"Dockerfile", dockerfile}, {"Compose file", composeFile}, {"chart", chart},
+	} {
+		if err := check.run(folder); err != nil {
+			failed = true
+			fmt.Fprintf(os.Stderr, "deploy: %s: %v\n", check.name, err)
+			continue
+		}
+		fmt.Println("deploy:", check.name, "is in order")
+	}
+	if failed {
+		os.Exit(1)
+	}
+}
+
+// all joins what was found.
+func all(findings []string) error {
+	errs := make([]error, len(findings))
+	for i, f := range findings {
+		errs[i] = errors.New(f)
+	}
+	return errors.Join(errs...)
+}
