@@ -9,7 +9,7 @@ SEED ?= 1
 N    ?= 500
 
 # The whole test run must end before this.
-TEST_TIMEOUT ?= 10m
+TEST_TIMEOUT ?= 15m
 
 REVISION = $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 
@@ -25,8 +25,7 @@ run: build ## build and start a coordinator for development, with two example or
 	bin/coordinator dev
 
 test: sim ## run every test, after setting up what they need
-	scripts/need-postgres
-	go test -timeout $(TEST_TIMEOUT) work
+	TEST_TIMEOUT=$(TEST_TIMEOUT) scripts/test
 
 sim: ## simulate N runs from SEED on: make sim SEED=1 N=500
 	go run ./app/cmd/sim -seed $(SEED) -n $(N)
@@ -48,10 +47,10 @@ lint: ## vet and staticcheck
 
 tidy: ## tidy every go.mod
 	scripts/each-module go mod tidy
+	cd tools/nats && GOWORK=off go mod tidy
 
 cover: ## run the tests and print the coverage per function
-	scripts/need-postgres
-	go test -timeout $(TEST_TIMEOUT) -coverprofile=coverage.out work
+	TEST_TIMEOUT=$(TEST_TIMEOUT) scripts/test -coverprofile=coverage.out work
 	go tool cover -func=coverage.out
 
 clean: ## remove what was built
