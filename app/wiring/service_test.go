@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -240,7 +241,7 @@ func TestADrainThatIsCutOffSaysSo(t *testing.T) {
 	if _, err := c.Workflows.StartOrder(t.Context(), order("order-1", "tok_timeout")); err != nil {
 		t.Fatal(err)
 	}
-	awaitStep(t, c, "PAYMENT_PROCESSING")
+	awaitDelivery(t, service, "payment-service")
 	ctx, cancel := context.WithTimeout(context.Background(), 200*time.Millisecond)
 	defer cancel()
 	if err := service.Stop(ctx); !errors.Is(err, wiring.ErrUnfinished) {
@@ -261,6 +262,28 @@ func awaitStep(t *testing.T, c *coordination.Client, step string) {
 		}
 	}
 	t.Fatalf("no workflow came to %s", step)
+}
+
+// awaitDelivery returns when a command is being sent to a participant: a step
+// that is only committed is left to another replica by a drain.
+func awaitDelivery(t *testing.T, service *wiring.Service, participant string) {
+	t.Helper()
+	want := regexp.MustCompile(`(?m)^coordination_participant_in_flight\{[^}]*"` + participant + `"[^}]*\} 1$`)
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); {
+		response, err := http.Get(service.OpsURL() + "/metrics")
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(response.Body)
+		_ = response.Body.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want.Match(body) {
+			return
+		}
+	}
+	t.Fatalf("nothing was sent to %s", participant)
 }
 
 // On the bus inside the process, participants with that transport are simulated
