@@ -182,7 +182,7 @@ func (d *decider) answer(a Answer) error {
 		}
 	case Deferred:
 		if current {
-			e := Event{Type: t.kind(StepDeferred, UndoDeferred), Step: t.name, Until: d.moment.Now.Add(a.RetryAfter), Reason: code(a.Error)}
+			e := Event{Type: t.kind(StepDeferred, UndoDeferred), Step: t.name, Until: d.moment.Now.Add(d.deferral(t.st, a.RetryAfter)), Reason: code(a.Error)}
 			if shared {
 				e.Outcome = Unknown
 			}
@@ -199,6 +199,23 @@ func (d *decider) answer(a Answer) error {
 	}
 	return nil
 }
+
+// deferral is how long a command that could not be sent is put off: as long as
+// the participant's breaker says, and at least a deferralShare of the time that
+// it has waited already, so that a long outage leaves a short log.
+func (d *decider) deferral(st *StepState, breaker time.Duration) time.Duration {
+	if st.DeferredSince.IsZero() {
+		return breaker
+	}
+	return max(breaker, min(d.moment.Now.Sub(st.DeferredSince)/deferralShare, MaxDeferral))
+}
+
+const (
+	deferralShare = 10
+	// MaxDeferral bounds how long a step goes on to wait for a participant that
+	// works again.
+	MaxDeferral = 5 * time.Minute
+)
 
 func code(e *StepError) string {
 	if e == nil {

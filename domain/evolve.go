@@ -118,6 +118,7 @@ func (s *State) clearUndos() {
 
 // applyStep is the life of one command, forward or undo.
 func (s *State) applyStep(st *StepState, e Event) {
+	st.noteDeferral(e)
 	switch e.Type {
 	case StepStarted, UndoStarted:
 		s.applySent(st, e)
@@ -153,6 +154,20 @@ func (s *State) applyStep(st *StepState, e Event) {
 				s.Undos[u] = StepState{Status: StepPending, Run: s.Undos[u].Run, Key: e.Key}
 			}
 		}
+	}
+}
+
+// noteDeferral keeps since when nothing could be sent. Being started says nothing
+// about that: a command that is deferred was started too.
+func (st *StepState) noteDeferral(e Event) {
+	switch e.Type {
+	case StepStarted, UndoStarted:
+	case StepDeferred, UndoDeferred:
+		if st.DeferredSince.IsZero() {
+			st.DeferredSince = e.At
+		}
+	default:
+		st.DeferredSince = time.Time{}
 	}
 }
 

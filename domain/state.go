@@ -86,6 +86,8 @@ type StepState struct {
 	Accepted bool
 	// Deferred: the last attempt was not sent at all (its participant is shut off by its breaker).
 	Deferred bool
+	// DeferredSince is when that first happened since something was sent.
+	DeferredSince time.Time
 	// Waived: it failed, and its template lets the workflow go on without it.
 	Waived bool
 	// Late: it succeeded after its failure had been decided.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 const validTemplate = `{"templateId":"tmpl-x","name":"X","type":"X","version":"1","businessKey":"orderId","timeout":"PT1H",
@@ -131,6 +132,43 @@ func TestSharedDeliveryLeavesDoubt(t *testing.T) {
 			if undone := s.Undos[0].Status == StepInProgress; err != nil || undone != doubt {
 				t.Errorf("%s to who holds it since version %d: undo is %s, %v", outcome, heldSince, s.Undos[0].Status, err)
 			}
+		}
+	}
+}
+
+// TestALongOutageLeavesAShortLog: a step that its participant's breaker keeps
+// back asks ever more seldom, so that its log stays short, and never waits much
+// longer than the outage lasted.
+func TestALongOutageLeavesAShortLog(t *testing.T) {
+	t.Parallel()
+	for outage, most := range map[time.Duration]int{10 * time.Minute: 50, time.Hour: 80, 24 * time.Hour: 700} {
+		begin := time.Date(2026, 1, 15, 10, 0, 0, 0, time.UTC)
+		now := begin
+		s := New("wf-01890000-0000-7000-8000-000000000001", loadTemplate(t, "order"))
+		play := func(c Command) []Event {
+			t.Helper()
+			after, events, err := Advance(s, c)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s = after
+			return events
+		}
+		at := func() Moment { return Moment{Now: now} }
+		play(Start{Moment: at(), SagaID: "saga-1", Input: json.RawMessage(orderInput)})
+		play(Answer{Moment: at(), CommandID: "saga-1:1:RESERVE:execute", Attempt: 1, Outcome: Succeeded})
+		play(CancelRequest{Moment: at(), Reason: "R", InitiatedBy: "ADMIN", Force: true})
+		grown := 0
+		for now.Before(begin.Add(outage)) {
+			grown += len(play(Answer{Moment: at(), CommandID: "saga-1:1:VOID:compensate", Outcome: Deferred, RetryAfter: 30 * time.Second}))
+			now = s.WakeAt()
+			grown += len(play(Tick{Moment: at()}))
+		}
+		if late := now.Sub(begin.Add(outage)); late > max(outage/10, 30*time.Second) || late > MaxDeferral {
+			t.Errorf("after an outage of %v it waited %v more", outage, late)
+		}
+		if grown > most {
+			t.Errorf("an outage of %v left %d events", outage, grown)
 		}
 	}
 }
