@@ -48,7 +48,13 @@ func TestQuotaHoldsOverReplicas(t *testing.T) {
 		}
 	}
 	t.Logf("%d requests passed", passed)
-	if most := ratelimit.QuotaExternal * (100 + ratelimit.ReservePercent) / 100; passed < ratelimit.QuotaExternal || passed > most {
+	percent := 100 + ratelimit.ReservePercent
+	for _, replica := range all { // on a busy machine the store may take too long
+		if strings.Contains(replica.Log(), "the store cannot be asked for rate limits") {
+			percent += ratelimit.OutagePercent
+		}
+	}
+	if most := ratelimit.QuotaExternal * percent / 100; passed < ratelimit.QuotaExternal || passed > most {
 		t.Errorf("%d requests passed, want %d to %d", passed, ratelimit.QuotaExternal, most)
 	}
 	wait, err := strconv.Atoi(last.Header.Get("Retry-After"))

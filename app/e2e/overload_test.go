@@ -44,11 +44,12 @@ type pressure struct {
 	t     *testing.T
 	c     *harness.Coordinator
 	head  string        // of every request, up to the length of its body
+	token func() string // of the next order
 	conns chan net.Conn // that nothing is under way on
 }
 
 func newPressure(t *testing.T, c *harness.Coordinator) *pressure {
-	p := &pressure{t: t, c: c, conns: make(chan net.Conn, maxOutstanding), head: "POST /api/v1/workflows/order/start HTTP/1.1\r\nHost: coordinator\r\n" +
+	p := &pressure{t: t, c: c, token: func() string { return "tok_visa_4242" }, conns: make(chan net.Conn, maxOutstanding), head: "POST /api/v1/workflows/order/start HTTP/1.1\r\nHost: coordinator\r\n" +
 		"Authorization: Bearer " + harness.Token(t, auth.RoleService) + "\r\nContent-Type: application/json\r\nContent-Length: "}
 	t.Cleanup(func() {
 		for len(p.conns) > 0 {
@@ -66,17 +67,19 @@ type sample struct {
 	status int
 	took   time.Duration
 	bare   bool // refused without saying when to come again
+	token  string
 }
 
 // start starts one order.
 func (p *pressure) start() sample {
-	body, _ := json.Marshal(order("tok_visa_4242"))
+	token := p.token()
+	body, _ := json.Marshal(order(token))
 	begin := time.Now()
 	status, header, err := p.send(body)
 	if err != nil {
-		return sample{took: time.Since(begin)}
+		return sample{took: time.Since(begin), token: token}
 	}
-	return sample{status, time.Since(begin), header.Get("Retry-After") == ""}
+	return sample{status, time.Since(begin), header.Get("Retry-After") == "", token}
 }
 
 // send sends an order over a connection of its own.

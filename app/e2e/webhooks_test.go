@@ -194,9 +194,7 @@ func TestAGoneReceiverIsDisabledAndRecovered(t *testing.T) {
 		if err != nil || health.Details.Webhooks == nil || health.Details.Webhooks.Disabled != 1 {
 			t.Errorf("health tells %+v, %v", health, err)
 		}
-		if !strings.Contains(s.Log(), "webhook disabled") {
-			t.Error("the log does not tell")
-		}
+		harness.Eventually(t, deliveryTimeout, "the log to tell", func() (string, bool) { return "", strings.Contains(s.Log(), "webhook disabled") })
 		s.ended(t, "tok_visa_4242") // nobody is told
 		r.Misbehave(nil)
 		active := true
