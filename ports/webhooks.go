@@ -26,7 +26,7 @@ type Webhook struct {
 	CreatedAt time.Time
 	UpdatedAt time.Time
 	// FailingSince is the first failed attempt since the last one that was
-	// delivered; zero if there is none. Only SettleDeliveries and ReviveWebhook change it.
+	// delivered; zero if there is none. Only SettleDeliveries, and SaveWebhook as it says, change it.
 	FailingSince time.Time
 	// Version counts what persons changed, from 1.
 	Version int
@@ -136,8 +136,8 @@ type DeliveryStore interface {
 	// happened at since or later PENDING and due now, and returns how many. The
 	// audit entry is written if there are any.
 	RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, audit *AuditEntry) (int, error)
-	// DeliveryBacklog counts what is not settled, up to MaxCount, and says since
-	// when the oldest is due; zero if there is none.
+	// DeliveryBacklog counts what active subscriptions have that is not settled, up
+	// to MaxCount, and says since when the oldest is due; zero if there is none.
 	DeliveryBacklog(ctx context.Context) (pending int, oldest time.Time, err error)
 }
 
