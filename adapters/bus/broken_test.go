@@ -18,8 +18,13 @@ import (
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
-// brokenRuleTimeout is how long a rule waits for what a broken bus never does.
-const brokenRuleTimeout = 2 * time.Second
+const (
+	// brokenRuleTimeout is how long a rule waits for what a broken bus never does.
+	brokenRuleTimeout = 2 * time.Second
+	// brokenTries is how often a rule may miss what a broken bus does too late,
+	// on a machine that is busy with other things.
+	brokenTries = 3
+)
 
 // faulty is a working bus with one promise broken.
 type faulty struct {
@@ -353,17 +358,24 @@ func TestBrokenBuses(t *testing.T) {
 	for _, b := range broken {
 		r := ruleNamed(t, b.rule)
 		all.Go(func() {
-			working := bus.New(memory.New(), bus.Config{Logger: slog.New(slog.DiscardHandler)})
-			defer working.Close()
-			subject := b.bus()
-			subject.Bus = working
-			ctx, cancel := context.WithTimeout(t.Context(), brokenRuleTimeout)
-			defer cancel()
-			if err := r.Check(ctx, subject); err == nil {
-				t.Errorf("a bus that %s passes the rule %q", b.name, r.Name)
+			for range brokenTries {
+				if breaks(t, b.bus(), r) {
+					return
+				}
 			}
+			t.Errorf("a bus that %s passes the rule %q", b.name, r.Name)
 		})
 	}
+}
+
+// breaks reports whether a bus is caught by a rule.
+func breaks(t *testing.T, subject *faulty, r contracttests.BusRule) bool {
+	working := bus.New(memory.New(), bus.Config{Logger: slog.New(slog.DiscardHandler)})
+	defer working.Close()
+	subject.Bus = working
+	ctx, cancel := context.WithTimeout(t.Context(), brokenRuleTimeout)
+	defer cancel()
+	return r.Check(ctx, subject) != nil
 }
 
 func ruleNamed(t *testing.T, prefix string) contracttests.BusRule {

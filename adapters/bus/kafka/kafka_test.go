@@ -1,18 +1,14 @@
 package kafka_test
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
-	"sync"
-	"sync/atomic"
 	"testing"
 
 	"go.uber.org/goleak"
 
-	"github.com/firstviscount/platform-coordination/adapters/bus"
+	"github.com/firstviscount/platform-coordination/adapters/bus/bustest"
 	"github.com/firstviscount/platform-coordination/adapters/bus/kafka"
 	"github.com/firstviscount/platform-coordination/adapters/bus/kafka/kafkatest"
 	"github.com/firstviscount/platform-coordination/adapters/testserver"
@@ -26,18 +22,11 @@ func TestMain(m *testing.M) {
 
 func open(t testing.TB, server *kafkatest.Server) ports.Bus {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	transport, err := kafka.Open(t.Context(), server.URL(), kafka.Config{Logger: quiet})
+	transport, err := kafka.Open(t.Context(), server.URL(), kafka.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bus.New(transport, bus.Config{Logger: quiet})
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
+	return bustest.Bus(t, transport)
 }
 
 func TestContract(t *testing.T) {
@@ -61,8 +50,6 @@ func TestDurable(t *testing.T) {
 	contracttests.DurableBus(t, server, func(t *testing.T) ports.Bus { return open(t, server) })
 }
 
-const topic = "coordination.commands.some-service"
-
 // BenchmarkPublish measures confirmed messages, published by many at once.
 func BenchmarkPublish(b *testing.B) {
 	dir, err := os.MkdirTemp("", "kafkabench")
@@ -75,28 +62,5 @@ func BenchmarkPublish(b *testing.B) {
 		b.Fatal(err)
 	}
 	b.Cleanup(server.Stop)
-	bus := open(b, server)
-	var arrived sync.WaitGroup
-	arrived.Add(b.N)
-	err = bus.Subscribe(b.Context(), ports.Subscription{Topic: topic, Group: "g", Concurrency: 256, Handle: func(context.Context, ports.Message) error {
-		arrived.Done()
-		return nil
-	}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	body := make([]byte, 800)
-	b.ResetTimer()
-	var next atomic.Int64
-	for range 256 {
-		go func() {
-			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
-				if err := bus.Publish(b.Context(), topic, ports.Message{ID: fmt.Sprint(i), Key: fmt.Sprint(i % 500), Body: body}); err != nil {
-					b.Error(err)
-					arrived.Done()
-				}
-			}
-		}()
-	}
-	arrived.Wait()
+	bustest.Publish(b, open(b, server))
 }

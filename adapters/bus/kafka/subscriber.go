@@ -12,29 +12,20 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/firstviscount/platform-coordination/adapters/bus/broker"
 )
 
 // Subscriber subscribes for a group.
 func (t *Transport) Subscriber(group string, concurrency int) (message.Subscriber, error) {
-	s := &subscriber{transport: t, group: group, concurrency: concurrency}
-	s.life, s.end = context.WithCancel(t.life)
-	return s, nil
+	return &subscriber{broker.NewSubscriptions(t.life), t, group, concurrency}, nil
 }
 
 type subscriber struct {
+	*broker.Subscriptions
 	transport   *Transport
 	group       string
 	concurrency int
-	life        context.Context
-	end         context.CancelFunc
-	running     sync.WaitGroup
-}
-
-// Close ends all deliveries and waits for them.
-func (s *subscriber) Close() error {
-	s.end()
-	s.running.Wait()
-	return nil
 }
 
 // Subscribe makes topic and group and begins to deliver.
@@ -48,14 +39,11 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	if err := f.begin(ctx); err != nil {
 		return nil, down(err)
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.life, cancel)
+	ctx, cancel := s.Begin(ctx)
 	t.mu.Lock()
 	t.feeds[f] = struct{}{}
 	t.mu.Unlock()
-	s.running.Go(func() {
-		defer stop()
-		defer cancel()
+	s.Go(cancel, func() {
 		f.run(ctx)
 		t.mu.Lock()
 		delete(t.feeds, f)

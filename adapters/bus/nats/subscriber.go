@@ -11,6 +11,7 @@ import (
 	"github.com/nats-io/nats.go/jetstream"
 	"golang.org/x/sync/semaphore"
 
+	"github.com/firstviscount/platform-coordination/adapters/bus/broker"
 	"github.com/firstviscount/platform-coordination/adapters/bus/keyed"
 	"github.com/firstviscount/platform-coordination/ports"
 )
@@ -34,31 +35,19 @@ const (
 
 // Subscriber subscribes for a group.
 func (t *Transport) Subscriber(group string, concurrency int) (message.Subscriber, error) {
-	s := &subscriber{transport: t, group: group, concurrency: concurrency}
-	s.life, s.end = context.WithCancel(context.Background())
-	return s, nil
+	return &subscriber{broker.NewSubscriptions(context.Background()), t, group, concurrency}, nil
 }
 
 type subscriber struct {
+	*broker.Subscriptions
 	transport   *Transport
 	group       string
 	concurrency int
-	life        context.Context
-	end         context.CancelFunc
-	running     sync.WaitGroup
-}
-
-// Close ends all deliveries and waits for them.
-func (s *subscriber) Close() error {
-	s.end()
-	s.running.Wait()
-	return nil
 }
 
 // Subscribe makes the group's consumer and begins to deliver.
 func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *message.Message, error) {
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.life, cancel)
+	ctx, cancel := s.Begin(ctx)
 	f := &feed{subscriber: s, topic: topic, queue: keyed.New[jetstream.Msg](), out: make(chan *message.Message),
 		slots: semaphore.NewWeighted(int64(s.concurrency)), fetched: semaphore.NewWeighted(int64(prefetch*s.concurrency + 1)),
 		open: map[jetstream.Msg]struct{}{}}
@@ -67,11 +56,7 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 		cancel()
 		return nil, errors.Join(ports.ErrBusDown, err)
 	}
-	s.running.Go(func() {
-		defer stop()
-		defer cancel()
-		f.run(ctx, consumer)
-	})
+	s.Go(cancel, func() { f.run(ctx, consumer) })
 	return f.out, nil
 }
 

@@ -8,10 +8,9 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 
-	"github.com/firstviscount/platform-coordination/adapters/bus"
+	"github.com/firstviscount/platform-coordination/adapters/bus/bustest"
 	"github.com/firstviscount/platform-coordination/adapters/bus/postgres"
 	"github.com/firstviscount/platform-coordination/adapters/postgres/pgtest"
 	"github.com/firstviscount/platform-coordination/contracttests"
@@ -22,18 +21,11 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Run(m)) }
 
 func open(t testing.TB, url string) ports.Bus {
 	t.Helper()
-	quiet := slog.New(slog.DiscardHandler)
-	transport, err := postgres.Open(t.Context(), url, postgres.Config{Logger: quiet})
+	transport, err := postgres.Open(t.Context(), url, postgres.Config{Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bus.New(transport, bus.Config{Logger: quiet})
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
+	return bustest.Bus(t, transport)
 }
 
 func TestContract(t *testing.T) {
@@ -108,28 +100,5 @@ func TestOrderOverProcesses(t *testing.T) {
 
 // BenchmarkPublish measures confirmed messages, published by many at once.
 func BenchmarkPublish(b *testing.B) {
-	bus := open(b, pgtest.Empty(b))
-	var arrived sync.WaitGroup
-	arrived.Add(b.N)
-	err := bus.Subscribe(b.Context(), ports.Subscription{Topic: "t", Group: "g", Concurrency: 256, Handle: func(context.Context, ports.Message) error {
-		arrived.Done()
-		return nil
-	}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	body := make([]byte, 800)
-	b.ResetTimer()
-	var next atomic.Int64
-	for range 256 {
-		go func() {
-			for i := next.Add(1); i <= int64(b.N); i = next.Add(1) {
-				if err := bus.Publish(b.Context(), "t", ports.Message{ID: fmt.Sprint(i), Key: fmt.Sprint(i % 500), Body: body}); err != nil {
-					b.Error(err)
-					arrived.Done()
-				}
-			}
-		}()
-	}
-	arrived.Wait()
+	bustest.Publish(b, open(b, pgtest.Empty(b)))
 }

@@ -3,7 +3,6 @@ package rabbitmq_test
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/firstviscount/platform-coordination/adapters/bus"
+	"github.com/firstviscount/platform-coordination/adapters/bus/bustest"
 	"github.com/firstviscount/platform-coordination/adapters/bus/rabbitmq"
 	"github.com/firstviscount/platform-coordination/adapters/bus/rabbitmq/rabbittest"
 	"github.com/firstviscount/platform-coordination/adapters/testserver"
@@ -38,13 +38,7 @@ func open(t testing.TB, server *rabbittest.Server, cfg rabbitmq.Config) ports.Bu
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := bus.New(transport, bus.Config{Logger: cfg.Logger})
-	t.Cleanup(func() {
-		if err := b.Close(); err != nil {
-			t.Error(err)
-		}
-	})
-	return b
+	return bustest.Bus(t, transport)
 }
 
 func eventually(t *testing.T, what string, is func() bool) {
@@ -182,40 +176,17 @@ func TestDurable(t *testing.T) {
 	contracttests.DurableBus(t, server, func(t *testing.T) ports.Bus { return open(t, server, rabbitmq.Config{}) })
 }
 
-// BenchmarkBus measures confirmed messages, published by many at once.
-func BenchmarkBus(b *testing.B) {
+// BenchmarkPublish measures confirmed messages, published by many at once.
+func BenchmarkPublish(b *testing.B) {
 	dir, err := os.MkdirTemp("", "rabbitbench")
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer os.RemoveAll(dir)
+	b.Cleanup(func() { _ = os.RemoveAll(dir) })
 	server, err := rabbittest.Run(dir)
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer server.Kill()
-	bus := open(b, server, rabbitmq.Config{})
-	defer bus.Close()
-	done := make(chan struct{}, 1024)
-	err = bus.Subscribe(b.Context(), ports.Subscription{Topic: "t", Group: "g", Concurrency: 256, Handle: func(context.Context, ports.Message) error {
-		done <- struct{}{}
-		return nil
-	}})
-	if err != nil {
-		b.Fatal(err)
-	}
-	body := make([]byte, 800)
-	b.SetParallelism(128)
-	b.ResetTimer()
-	go b.RunParallel(func(pb *testing.PB) {
-		for i := 0; pb.Next(); i++ {
-			if err := bus.Publish(b.Context(), "t", ports.Message{ID: fmt.Sprintf("%p-%d", pb, i), Key: fmt.Sprint(i % 100), Body: body}); err != nil {
-				b.Error(err)
-				done <- struct{}{}
-			}
-		}
-	})
-	for range b.N {
-		<-done
-	}
+	b.Cleanup(server.Kill)
+	bustest.Publish(b, open(b, server, rabbitmq.Config{}))
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/ThreeDotsLabs/watermill/message"
 	"golang.org/x/sync/semaphore"
+
+	"github.com/firstviscount/platform-coordination/adapters/bus/broker"
 )
 
 const (
@@ -18,25 +20,14 @@ const (
 
 // Subscriber subscribes for a group.
 func (t *Transport) Subscriber(group string, concurrency int) (message.Subscriber, error) {
-	s := &subscriber{transport: t, group: group, concurrency: concurrency}
-	s.life, s.end = context.WithCancel(t.life)
-	return s, nil
+	return &subscriber{broker.NewSubscriptions(t.life), t, group, concurrency}, nil
 }
 
 type subscriber struct {
+	*broker.Subscriptions
 	transport   *Transport
 	group       string
 	concurrency int
-	life        context.Context
-	end         context.CancelFunc
-	running     sync.WaitGroup
-}
-
-// Close ends all deliveries and waits for what is out.
-func (s *subscriber) Close() error {
-	s.end()
-	s.running.Wait()
-	return nil
 }
 
 // Subscribe makes the group's queue and begins to deliver. ports.ErrBusDown if
@@ -47,21 +38,15 @@ func (s *subscriber) Subscribe(ctx context.Context, topic string) (<-chan *messa
 	}
 	f := &feed{transport: s.transport, binding: binding{topic, s.group}, concurrency: s.concurrency,
 		out: make(chan *message.Message), slots: semaphore.NewWeighted(int64(s.concurrency)), returned: make(chan struct{})}
-	ctx, cancel := context.WithCancel(ctx)
-	stop := context.AfterFunc(s.life, cancel)
+	ctx, cancel := s.Begin(ctx)
 	f.ctx = ctx
 	c, err := f.first(ctx)
 	if err != nil {
-		stop()
 		cancel()
 		return nil, down(err)
 	}
 	s.transport.enter(f)
-	s.running.Go(func() {
-		defer stop()
-		defer cancel()
-		f.run(ctx, c)
-	})
+	s.Go(cancel, func() { f.run(ctx, c) })
 	return f.out, nil
 }
 
