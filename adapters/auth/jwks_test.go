@@ -179,11 +179,11 @@ type movingClock struct{ at atomic.Int64 }
 
 func (c *movingClock) Now() time.Time { return time.Unix(c.at.Load(), 0) }
 
-func TestFetchedKeySetRotatesAndSurvivesOutages(t *testing.T) {
-	t.Parallel()
-	keys := testKeys()
+// fetching is a verifier that fetches its keys from a server, at noon.
+func fetching(t *testing.T, keys map[string]any) (*auth.Verifier, *keyServer, *movingClock) {
+	t.Helper()
 	server := newKeyServer(t)
-	server.serve(jwksJSON(t, map[string]any{"old": keys.ed.Public()}))
+	server.serve(jwksJSON(t, keys))
 	clock := &movingClock{}
 	clock.at.Store(noon.Unix())
 	v, err := auth.New(auth.Config{JWKS: server.URL, Clock: clock})
@@ -191,6 +191,13 @@ func TestFetchedKeySetRotatesAndSurvivesOutages(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(v.Close)
+	return v, server, clock
+}
+
+func TestFetchedKeySetRotatesAndSurvivesOutages(t *testing.T) {
+	t.Parallel()
+	keys := testKeys()
+	v, server, clock := fetching(t, map[string]any{"old": keys.ed.Public()})
 
 	old, rotated := signWith(t, jwt.SigningMethodEdDSA, "old", keys.ed), signWith(t, jwt.SigningMethodES256, "new", keys.ec)
 	if _, err := v.Verify(t.Context(), old); err != nil {
@@ -302,15 +309,7 @@ func TestWhatIsNoKeySetIsNoGoodFetch(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			keys := testKeys()
-			server := newKeyServer(t)
-			server.serve(jwksJSON(t, map[string]any{"k": keys.ed.Public()}))
-			clock := &movingClock{}
-			clock.at.Store(noon.Unix())
-			v, err := auth.New(auth.Config{JWKS: server.URL, Clock: clock})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(v.Close)
+			v, server, clock := fetching(t, map[string]any{"k": keys.ed.Public()})
 			good := longLived(t, "k", keys.ed)
 			if _, err := v.Verify(t.Context(), good); err != nil {
 				t.Fatal(err)

@@ -3,6 +3,9 @@ package engine
 import (
 	"context"
 	"time"
+
+	"github.com/firstviscount/platform-coordination/domain"
+	"github.com/firstviscount/platform-coordination/ports"
 )
 
 // keepLease renews this replica's lease three times per lease.
@@ -71,22 +74,32 @@ func (e *Engine) claimOnce() bool {
 	limit := min(room, claimBatch)
 	records, err := e.store.Claim(ctx, e.cfg.Replica, limit)
 	if err != nil {
-		e.claimInDoubt = e.clock.Now()
-		if e.ctx.Err() == nil {
-			e.log.Warn("claim failed", "error", err)
-		}
+		e.claimFailed("claim failed", err)
 		return false
 	}
+	e.take(ctx, records, "workflow cannot be continued", (*Partition).Adopt)
+	return len(records) == limit
+}
+
+func (e *Engine) claimFailed(what string, err error) {
+	e.claimInDoubt = e.clock.Now()
+	if e.ctx.Err() == nil {
+		e.log.Warn(what, "error", err)
+	}
+}
+
+// take gives claimed workflows to their partitions. One that cannot be restored
+// is left, and said so as complaint.
+func (e *Engine) take(ctx context.Context, records []ports.Record, complaint string, give func(*Partition, time.Time, domain.State, []domain.Event)) {
 	for _, rec := range records {
 		snap, err := e.templates.restore(ctx, rec)
 		if err != nil {
-			e.log.Error("workflow cannot be continued", "workflowId", rec.Row.WorkflowID, "error", err)
+			e.log.Error(complaint, "workflowId", rec.Row.WorkflowID, "error", err)
 			continue
 		}
 		unpublished := unpublished(snap, rec.Row)
-		e.loopOf(snap.State.WorkflowID).post(func(p *Partition, now time.Time) { p.Adopt(now, snap.State, unpublished) })
+		e.loopOf(snap.State.WorkflowID).post(func(p *Partition, now time.Time) { give(p, now, snap.State, unpublished) })
 	}
-	return len(records) == limit
 }
 
 // settleClaim makes good for a claim that failed without a verdict. It may have

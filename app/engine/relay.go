@@ -191,21 +191,10 @@ func (e *Engine) claimOwed(ctx context.Context) {
 	}
 	records, err := e.store.ClaimOwed(ctx, e.cfg.Replica, min(room, claimBatch))
 	if err != nil {
-		e.claimInDoubt = e.clock.Now()
-		if e.ctx.Err() == nil {
-			e.log.Warn("unpublished workflows not claimed", "error", err)
-		}
+		e.claimFailed("unpublished workflows not claimed", err)
 		return
 	}
-	for _, rec := range records {
-		snap, err := e.templates.restore(ctx, rec)
-		if err != nil {
-			e.log.Error("workflow cannot be published", "workflowId", rec.Row.WorkflowID, "error", err)
-			continue
-		}
-		unpublished := unpublished(snap, rec.Row)
-		e.loopOf(snap.State.WorkflowID).post(func(p *Partition, now time.Time) { p.Owe(now, snap.State, unpublished) })
-	}
+	e.take(ctx, records, "workflow cannot be published", (*Partition).Owe)
 }
 
 // unpublished are the events of a workflow that are not known to have reached the bus.
