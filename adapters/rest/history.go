@@ -41,11 +41,7 @@ type HistoryOutput struct {
 }
 
 func (s *service) listEvents(ctx context.Context, in *HistoryInput) (*HistoryOutput, error) {
-	id, err := workflowID(in.WorkflowID)
-	if err != nil {
-		return nil, err
-	}
-	snap, err := s.Queries.Workflow(ctx, id)
+	snap, err := s.workflow(ctx, &in.WorkflowPath)
 	if err != nil {
 		return nil, err
 	}
@@ -58,7 +54,7 @@ func (s *service) listEvents(ctx context.Context, in *HistoryInput) (*HistoryOut
 	last := min(first+in.Size, total)
 	history := &coordination.EventHistory{Events: make(coordination.List[coordination.RecordedEvent], 0, last-first)}
 	for i := first; i < last; i++ {
-		history.Events = append(history.Events, wire.Recorded(snap.State.Template, id, i+1, &snap.Events[i]))
+		history.Events = append(history.Events, wire.Recorded(snap.State.Template, snap.State.WorkflowID, i+1, &snap.Events[i]))
 	}
 	next := ""
 	if last < total {

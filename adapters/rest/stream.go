@@ -32,12 +32,8 @@ type StreamInput struct {
 // streamEvents serves the events of a workflow as server-sent events. A stream
 // that would have nothing to say is 204, which tells a browser not to come again.
 func (s *service) streamEvents(ctx context.Context, in *StreamInput) (*huma.StreamResponse, error) {
-	id, err := workflowID(in.WorkflowID)
-	if err != nil {
-		return nil, err
-	}
 	after, _ := strconv.Atoi(in.LastEventID) // the pattern has seen to it
-	snap, err := s.Queries.Workflow(ctx, id)
+	snap, err := s.workflow(ctx, &in.WorkflowPath)
 	if err != nil {
 		return nil, err
 	}
@@ -54,7 +50,7 @@ func (s *service) streamEvents(ctx context.Context, in *StreamInput) (*huma.Stre
 		hc.SetHeader("Content-Type", "text/event-stream")
 		hc.SetHeader("X-Accel-Buffering", "no") // proxies must not collect events
 		hc.SetStatus(http.StatusOK)
-		stream := &eventStream{x: exchangeOf(ctx), id: id, sent: after}
+		stream := &eventStream{x: exchangeOf(ctx), id: snap.State.WorkflowID, sent: after}
 		stream.x.leave()
 		s.follow(hc.Context(), stream, snap)
 	}}, nil

@@ -7,6 +7,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/firstviscount/platform-coordination/domain"
+	"github.com/firstviscount/platform-coordination/ports"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
 )
 
@@ -20,12 +21,17 @@ type StatusOutput struct {
 	Body *coordination.WorkflowStatus
 }
 
-func (s *service) getStatus(ctx context.Context, in *WorkflowPath) (*StatusOutput, error) {
+// workflow is what a path names.
+func (s *service) workflow(ctx context.Context, in *WorkflowPath) (ports.Snapshot, error) {
 	id, err := workflowID(in.WorkflowID)
 	if err != nil {
-		return nil, err
+		return ports.Snapshot{}, err
 	}
-	snap, err := s.Queries.Workflow(ctx, id)
+	return s.Queries.Workflow(ctx, id)
+}
+
+func (s *service) getStatus(ctx context.Context, in *WorkflowPath) (*StatusOutput, error) {
+	snap, err := s.workflow(ctx, in)
 	if err != nil {
 		return nil, err
 	}
