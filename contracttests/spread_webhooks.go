@@ -39,12 +39,12 @@ func (s *spread) ListDeliveries(ctx context.Context, q ports.DeliveryQuery) (por
 	return s.next().ListDeliveries(ctx, q)
 }
 
-func (s *spread) Redeliver(ctx context.Context, key ports.DeliveryKey, audit *ports.AuditEntry) error {
-	return s.next().Redeliver(ctx, key, audit)
+func (s *spread) Redeliver(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyRecord, audit *ports.AuditEntry) error {
+	return s.next().Redeliver(ctx, key, once, audit)
 }
 
-func (s *spread) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, audit *ports.AuditEntry) (int, error) {
-	return s.next().RecoverDeliveries(ctx, webhookID, since, audit)
+func (s *spread) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
+	return s.next().RecoverDeliveries(ctx, webhookID, since, once, audit)
 }
 
 func (s *spread) DeliveryBacklog(ctx context.Context) (pending int, oldest time.Time, err error) {

@@ -25,7 +25,7 @@ func deliveryRules() []StoreRule {
 		rule("ClaimDeliveries: concurrent claims keep the order of first attempts", orderWithRacers),
 		rule("ClaimDeliveries: deliveries of inactive subscriptions are not claimed", takesNoneOfInactive),
 		rule("Release: gives up every delivery that the replica holds", releasesDeliveries),
-	}, settleRules())
+	}, settleRules(), redeliverRules())
 }
 
 func takesDue(p *probe) {
@@ -249,7 +249,7 @@ func takesNoneOfInactive(p *probe) {
 	w := p.subscribe(1)
 	p.tell(1)
 	w = p.resave(w, inactive)
-	p.must(p.store.Redeliver(p.ctx, delivering(1, 1, 1), nil), "Redeliver")
+	p.must(p.store.Redeliver(p.ctx, delivering(1, 1, 1), nil, nil), "Redeliver")
 	p.stands(delivering(1, 1, 1), ports.DeliveryPending, 0, "asked for while inactive")
 	p.takes("r1", anyRoom(1))
 	p.resave(w, func(w *ports.Webhook) { w.Active = true })

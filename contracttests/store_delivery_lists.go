@@ -205,11 +205,11 @@ func countsBacklog(p *probe) {
 	p.settle("r1", attempted(delivering(1, 0, 1), ports.DeliveryDelivered), attempted(delivering(1, 1, 1), ports.DeliveryFailed),
 		attempted(delivering(1, 2, 1), ports.DeliveryRetrying))
 	p.backlog(6, "two are settled")
-	p.must(p.store.Redeliver(p.ctx, delivering(1, 0, 1), nil), "Redeliver")
+	p.must(p.store.Redeliver(p.ctx, delivering(1, 0, 1), nil, nil), "Redeliver")
 	p.backlog(7, "one is asked for again")
 	p.disable(1, true)
 	p.backlog(4, "one subscription is inactive")
-	p.must(p.store.Redeliver(p.ctx, delivering(1, 0, 1), nil), "Redeliver")
+	p.must(p.store.Redeliver(p.ctx, delivering(1, 0, 1), nil, nil), "Redeliver")
 	p.backlog(4, "one is asked for that has to wait for its subscription")
 }
 

@@ -111,7 +111,7 @@ func changesMany(p *probe) {
 	}
 	recovered := func() {
 		p.resave(p.webhook(1), func(w *ports.Webhook) { w.Active = true })
-		n, err := p.store.RecoverDeliveries(p.ctx, WebhookID(1), Epoch, nil)
+		n, err := p.store.RecoverDeliveries(p.ctx, WebhookID(1), Epoch, nil, nil)
 		p.want(err == nil && n == many, "RecoverDeliveries returned %d of %d, %v", n, many, err)
 		stand(ports.DeliveryPending, "recovered")
 	}

@@ -66,7 +66,7 @@ func purgeTakesDeliveries(p *probe) {
 	for webhook := 1; webhook <= 2; webhook++ {
 		p.undelivered("after a purge", webhook, 2)
 	}
-	p.wantErr(p.store.Redeliver(p.ctx, delivering(1, 0, 3), nil), ports.ErrNotFound, "Redeliver of a purged workflow's event")
+	p.wantErr(p.store.Redeliver(p.ctx, delivering(1, 0, 3), nil, nil), ports.ErrNotFound, "Redeliver of a purged workflow's event")
 	p.end(0, domain.Completed)
 	p.undelivered("after the ID was used again", 1, 2)
 }
@@ -110,7 +110,7 @@ func purgeAgainstRedelivery(p *probe) {
 		purged := 0
 		together(2, func(i int) {
 			if i == 0 {
-				errs[0] = p.store.Redeliver(p.ctx, key, nil)
+				errs[0] = p.store.Redeliver(p.ctx, key, nil, nil)
 			} else {
 				purged, errs[1] = p.store.PurgeWorkflows(p.ctx, domain.Failed, Epoch.AddDate(1, 0, 0), 10)
 			}
@@ -153,7 +153,7 @@ func purgesDeliveries(p *probe) {
 	p.purgedDeliveries(cut, 10, 0)
 	p.purgedDeliveries(cut.Add(time.Millisecond), 10, 1)
 	p.undelivered("after a later purge", 1, 2, 4)
-	p.must(p.store.Redeliver(p.ctx, delivering(1, 2, 1), nil), "Redeliver")
+	p.must(p.store.Redeliver(p.ctx, delivering(1, 2, 1), nil, nil), "Redeliver")
 	p.attempt(ports.DeliveryFailed, 1)
 	p.purgedDeliveries(Epoch.AddDate(1, 0, 0), 10, 2)
 	p.undelivered("after all are settled", 1)
@@ -220,9 +220,9 @@ func auditsDelete(p *probe) {
 func auditsRedelivery(p *probe) {
 	p.subscribe(1)
 	p.tell(1)
-	p.wantErr(p.store.Redeliver(p.ctx, delivering(1, 2, 1), entry(1)), ports.ErrNotFound, "Redeliver of one that is not there")
+	p.wantErr(p.store.Redeliver(p.ctx, delivering(1, 2, 1), nil, entry(1)), ports.ErrNotFound, "Redeliver of one that is not there")
 	p.audited("nothing asked for")
-	p.must(p.store.Redeliver(p.ctx, delivering(1, 1, 1), entry(2)), "Redeliver")
+	p.must(p.store.Redeliver(p.ctx, delivering(1, 1, 1), nil, entry(2)), "Redeliver")
 	p.audited("a redelivery", AuditOf(2))
 }
 
@@ -230,7 +230,7 @@ func auditsRecovery(p *probe) {
 	p.live("r1")
 	p.subscribe(1)
 	recovered := func(webhook, n, want int) {
-		got, err := p.store.RecoverDeliveries(p.ctx, WebhookID(webhook), Epoch, entry(n))
+		got, err := p.store.RecoverDeliveries(p.ctx, WebhookID(webhook), Epoch, nil, entry(n))
 		p.must(err, "RecoverDeliveries")
 		p.want(got == want, "%d deliveries were recovered, want %d", got, want)
 	}

@@ -223,7 +223,7 @@ func deletesWebhook(p *probe) {
 		p.want(p.deliveries(ports.DeliveryQuery{}).Total == 4, "%s: the list has %d deliveries of 4", what, p.deliveries(ports.DeliveryQuery{}).Total)
 		pending, _, err := p.store.DeliveryBacklog(p.ctx)
 		p.want(err == nil && pending == 4, "%s: the backlog is %d, want 4, %v", what, pending, err)
-		p.wantErr(p.store.Redeliver(p.ctx, underWay, nil), ports.ErrNotFound, what+": Redeliver")
+		p.wantErr(p.store.Redeliver(p.ctx, underWay, nil, nil), ports.ErrNotFound, what+": Redeliver")
 		p.takes("r1", anyRoom(1))
 	}
 	gone("removed")

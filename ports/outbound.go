@@ -93,13 +93,24 @@ type Record struct {
 }
 
 // IdempotencyRecord ties a request to what it did. The response is not stored:
-// it is a function of the workflow at Version.
+// it is a function of the workflow at Version. That of a redelivery is a function
+// of its target; a recovery's WorkflowID is the subscription.
 type IdempotencyRecord struct {
 	Scope       string
 	Fingerprint string
 	WorkflowID  string
 	Version     int
 	CreatedAt   time.Time
+}
+
+// Of is the record with another Version; nil if r is.
+func (r *IdempotencyRecord) Of(version int) *IdempotencyRecord {
+	if r == nil {
+		return nil
+	}
+	record := *r
+	record.Version = version
+	return &record
 }
 
 // Loader reads single workflows, as committed. ErrNotFound where there is none.

@@ -36,11 +36,12 @@ type Webhooks interface {
 	RotateSecret(ctx context.Context, id string, overlap time.Duration, key *IdempotencyKey) (RotationReceipt, error)
 	// Deliveries pages through those of a subscription, newest event first.
 	Deliveries(ctx context.Context, q DeliveryQuery) (DeliveryPage, error)
-	// Redeliver has one delivery attempted again, whatever its status.
-	Redeliver(ctx context.Context, key DeliveryKey) error
+	// Redeliver has one delivery attempted again, whatever its status, once for
+	// each idempotency key.
+	Redeliver(ctx context.Context, key DeliveryKey, once *IdempotencyKey) (replayed bool, err error)
 	// Recover has every delivery attempted again that was given up, of events
-	// that happened at since or later, and returns how many.
-	Recover(ctx context.Context, webhookID string, since time.Time) (int, error)
+	// that happened at since or later, once for each idempotency key.
+	Recover(ctx context.Context, webhookID string, since time.Time, once *IdempotencyKey) (RecoveryReceipt, error)
 	// WebhookHealth is what there is to know of all.
 	WebhookHealth(ctx context.Context) (WebhookHealth, error)
 }
@@ -77,6 +78,13 @@ type RotationReceipt struct {
 	// OverlapUntil is until when the secret before signs too.
 	OverlapUntil time.Time
 	Replayed     bool
+}
+
+// RecoveryReceipt is how many deliveries are attempted again. A replay by
+// idempotency key says how many there were the first time.
+type RecoveryReceipt struct {
+	Recovered int
+	Replayed  bool
 }
 
 // WebhookHealth is how subscriptions and their deliveries stand.

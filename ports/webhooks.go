@@ -129,13 +129,17 @@ type DeliveryStore interface {
 	SettleDeliveries(ctx context.Context, replica string, attempts []Attempt) error
 	// ListDeliveries pages through the deliveries of a subscription, newest event first.
 	ListDeliveries(ctx context.Context, q DeliveryQuery) (DeliveryPage, error)
-	// Redeliver makes one delivery PENDING and due now, whatever its status.
-	// ErrNotFound. One that is being attempted is attempted again.
-	Redeliver(ctx context.Context, key DeliveryKey, audit *AuditEntry) error
+	// Redeliver makes one delivery PENDING and due now, whatever its status, and
+	// writes the idempotency record and the audit entry with it, if given.
+	// ErrNotFound; ErrIdempotencyKeyTaken, and nothing is done. One that is being
+	// attempted is attempted again.
+	Redeliver(ctx context.Context, key DeliveryKey, once *IdempotencyRecord, audit *AuditEntry) error
 	// RecoverDeliveries makes every FAILED delivery of a subscription whose event
 	// happened at since or later PENDING and due now, and returns how many. The
-	// audit entry is written if there are any.
-	RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, audit *AuditEntry) (int, error)
+	// audit entry is written if there are any. The idempotency record, if given,
+	// is written with the last of them, or alone, with how many there were as its
+	// Version; ErrIdempotencyKeyTaken, and nothing is done.
+	RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, once *IdempotencyRecord, audit *AuditEntry) (int, error)
 	// DeliveryBacklog counts what active subscriptions have that is not settled, up
 	// to MaxCount, and says since when the oldest is due; zero if there is none.
 	DeliveryBacklog(ctx context.Context) (pending int, oldest time.Time, err error)

@@ -78,10 +78,10 @@ type recoversFew struct {
 	enough int
 }
 
-func (r recoversFew) RecoverDeliveries(ctx context.Context, id string, since time.Time, audit *ports.AuditEntry) (int, error) {
+func (r recoversFew) RecoverDeliveries(ctx context.Context, id string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
 	failed, err := r.ListDeliveries(ctx, ports.DeliveryQuery{WebhookID: id, Status: ports.DeliveryFailed, Limit: 1})
 	if err != nil || failed.Total <= r.enough {
-		return r.Store.RecoverDeliveries(ctx, id, since, audit)
+		return r.Store.RecoverDeliveries(ctx, id, since, once, audit)
 	}
 	return r.enough, nil
 }

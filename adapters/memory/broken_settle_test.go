@@ -52,6 +52,11 @@ func brokenSettlers() []brokenStore {
 	}
 }
 
+const (
+	redeliverOnce = "writes the idempotency record with it; ErrIdempotencyKeyTaken, and nothing is done"
+	recoverOnce   = "writes the idempotency record, with how many; ErrIdempotencyKeyTaken, and nothing is done"
+)
+
 // brokenRedeliverers are stores that do not attempt again what they are asked to.
 func brokenRedeliverers() []brokenStore {
 	const redeliver, recovers = "Redeliver: ", "RecoverDeliveries: "
@@ -60,15 +65,45 @@ func brokenRedeliverers() []brokenStore {
 			if d, _ := f.delivery(ctx, key); d.Status == ports.DeliveryDelivered {
 				return nil
 			}
-			return f.Store.Redeliver(ctx, key, nil)
+			return f.Store.Redeliver(ctx, key, nil, nil)
 		})},
 		{fault: "nothing is told again", promise: redeliver + "ErrNotFound", breaks: redelivering(func(ctx context.Context, f *faulty, key ports.DeliveryKey) error {
-			return unless(ports.ErrNotFound, f.Store.Redeliver(ctx, key, nil))
+			return unless(ports.ErrNotFound, f.Store.Redeliver(ctx, key, nil, nil))
 		})},
 		{fault: "asking during an attempt is forgotten", promise: redeliver + "one that is being attempted is attempted again", breaks: asksOnlyIdle},
+		{fault: "the key of a redelivery is forgotten", promise: redeliver + redeliverOnce, breaks: redelivering(func(ctx context.Context, f *faulty, key ports.DeliveryKey) error {
+			return f.Store.Redeliver(ctx, key, nil, nil)
+		})},
+		{fault: "a used key redelivers", promise: redeliver + redeliverOnce, breaks: func(f *faulty) {
+			f.redeliver = func(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyRecord, audit *ports.AuditEntry) error {
+				err := f.Store.Redeliver(ctx, key, once, audit)
+				if errors.Is(err, ports.ErrIdempotencyKeyTaken) {
+					_ = f.Store.Redeliver(ctx, key, nil, nil)
+				}
+				return err
+			}
+		}},
+		{fault: "the key of a recovery does not know how many", promise: recovers + recoverOnce, breaks: func(f *faulty) {
+			f.recoverDeliveries = func(ctx context.Context, id string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
+				n, err := f.Store.RecoverDeliveries(ctx, id, since, nil, audit)
+				if err == nil && once != nil {
+					_, err = f.Store.RecoverDeliveries(ctx, id, since, once, nil)
+				}
+				return n, err
+			}
+		}},
+		{fault: "a used key recovers", promise: recovers + recoverOnce, breaks: func(f *faulty) {
+			f.recoverDeliveries = func(ctx context.Context, id string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
+				n, err := f.Store.RecoverDeliveries(ctx, id, since, once, audit)
+				if errors.Is(err, ports.ErrIdempotencyKeyTaken) {
+					_, _ = f.Store.RecoverDeliveries(ctx, id, since, nil, nil)
+				}
+				return n, err
+			}
+		}},
 		{fault: "since is exclusive", promise: recovers + "makes every FAILED delivery since a time PENDING and due now, and returns how many", breaks: func(f *faulty) {
-			f.recoverDeliveries = func(ctx context.Context, id string, since time.Time, audit *ports.AuditEntry) (int, error) {
-				return f.Store.RecoverDeliveries(ctx, id, since.Add(time.Millisecond), audit)
+			f.recoverDeliveries = func(ctx context.Context, id string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
+				return f.Store.RecoverDeliveries(ctx, id, since.Add(time.Millisecond), once, audit)
 			}
 		}},
 		{fault: "a recovery during an attempt is forgotten", promise: recovers + "one that is being attempted is attempted again", breaks: asksOnlyIdle},
@@ -119,7 +154,7 @@ func (f *faulty) hold(ctx context.Context, replica string, attempts []ports.Atte
 func settlesSettled(ctx context.Context, f *faulty, replica string, attempts []ports.Attempt) error {
 	for _, a := range attempts {
 		if d, _ := f.delivery(ctx, a.DeliveryKey); d.NextAttemptAt.IsZero() {
-			_ = f.Store.Redeliver(ctx, a.DeliveryKey, nil)
+			_ = f.Store.Redeliver(ctx, a.DeliveryKey, nil, nil)
 		}
 	}
 	_ = f.hold(ctx, replica, attempts)
@@ -151,7 +186,7 @@ func settlingDeadlocks(f *faulty) {
 
 func redelivering(redeliver func(ctx context.Context, f *faulty, key ports.DeliveryKey) error) func(*faulty) {
 	return func(f *faulty) {
-		f.redeliver = func(ctx context.Context, key ports.DeliveryKey, _ *ports.AuditEntry) error {
+		f.redeliver = func(ctx context.Context, key ports.DeliveryKey, _ *ports.IdempotencyRecord, _ *ports.AuditEntry) error {
 			return redeliver(ctx, f, key)
 		}
 	}
@@ -182,13 +217,13 @@ func asksOnlyIdle(f *faulty) {
 		if busy(key) {
 			return nil
 		}
-		return f.Store.Redeliver(ctx, key, nil)
+		return f.Store.Redeliver(ctx, key, nil, nil)
 	})(f)
-	f.recoverDeliveries = func(ctx context.Context, id string, since time.Time, audit *ports.AuditEntry) (int, error) {
+	f.recoverDeliveries = func(ctx context.Context, id string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
 		page, err := f.Store.ListDeliveries(ctx, ports.DeliveryQuery{WebhookID: id, Status: ports.DeliveryFailed, Limit: 100})
 		if err == nil && slices.ContainsFunc(page.Deliveries, func(d ports.Delivery) bool { return busy(d.DeliveryKey) }) {
 			return page.Total, nil
 		}
-		return f.Store.RecoverDeliveries(ctx, id, since, audit)
+		return f.Store.RecoverDeliveries(ctx, id, since, once, audit)
 	}
 }

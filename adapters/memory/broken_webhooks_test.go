@@ -48,7 +48,7 @@ func brokenWebhooks() []brokenStore {
 		})},
 		{fault: "a disabled subscription is told the rest", promise: disable + "fails its deliveries that are not settled", breaks: disables(func(ctx context.Context, f *faulty, id, reason string, at time.Time) (bool, error) {
 			was, err := f.Store.DisableWebhook(ctx, id, reason, at)
-			_, _ = f.Store.RecoverDeliveries(ctx, id, time.Time{}, nil)
+			_, _ = f.Store.RecoverDeliveries(ctx, id, time.Time{}, nil, nil)
 			return was, err
 		})},
 		{fault: "everything was active", promise: disable + "reports false if it was inactive or is gone", breaks: disables(func(ctx context.Context, f *faulty, id, reason string, at time.Time) (bool, error) {
@@ -154,7 +154,7 @@ func savesTooMany(ctx context.Context, s ports.Store, w ports.Webhook, audit *po
 func savesAndRecovers(ctx context.Context, s ports.Store, w ports.Webhook, audit *ports.AuditEntry) error {
 	err := s.SaveWebhook(ctx, w, audit)
 	if err == nil && !w.Active {
-		_, err = s.RecoverDeliveries(ctx, w.ID, time.Time{}, nil)
+		_, err = s.RecoverDeliveries(ctx, w.ID, time.Time{}, nil, nil)
 	}
 	return err
 }
@@ -241,7 +241,7 @@ func tellsAgain(ctx context.Context, s ports.Store, c ports.Change) error {
 	for _, n := range c.Notices {
 		for _, w := range hooks {
 			if n.Sequence < c.Row.Version {
-				_ = s.Redeliver(ctx, ports.DeliveryKey{WebhookID: w.ID, WorkflowID: c.Row.WorkflowID, Sequence: n.Sequence}, nil)
+				_ = s.Redeliver(ctx, ports.DeliveryKey{WebhookID: w.ID, WorkflowID: c.Row.WorkflowID, Sequence: n.Sequence}, nil, nil)
 			}
 		}
 	}

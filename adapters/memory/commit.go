@@ -49,9 +49,7 @@ func (s *Store) commit(c *ports.Change) error {
 	if len(c.Events) > 0 {
 		w.events = append(w.events, bytes.Clone(c.Events))
 	}
-	if c.Idempotency != nil {
-		s.remember(w, *c.Idempotency)
-	}
+	s.remember(w, c.Idempotency)
 	if c.Owes {
 		s.owe(c)
 	}
@@ -75,7 +73,7 @@ func (s *Store) check(w *workflow, c *ports.Change) error {
 		w != nil && (w.row.Version != c.Expected || w.row.Owner != c.Holder):
 		return ports.ErrConflict
 	}
-	if c.Idempotency != nil && s.scopes[c.Idempotency.Scope] != nil {
+	if s.used(c.Idempotency) {
 		return ports.ErrIdempotencyKeyTaken
 	}
 	if k := keyOf(&c.Row); k.key != "" {
@@ -99,12 +97,24 @@ func storedRow(r, before *ports.Row) *ports.Row {
 	return &row
 }
 
-// remember keeps the idempotency record of a change.
-func (s *Store) remember(w *workflow, rec ports.IdempotencyRecord) {
+// used reports whether a record with the scope of once exists; once may be nil.
+func (s *Store) used(once *ports.IdempotencyRecord) bool {
+	return once != nil && s.scopes[once.Scope] != nil
+}
+
+// remember keeps the idempotency record, if there is one, of what was done to a
+// workflow, or to none.
+func (s *Store) remember(w *workflow, once *ports.IdempotencyRecord) {
+	if once == nil {
+		return
+	}
+	rec := *once
 	rec.CreatedAt = storedTime(rec.CreatedAt)
 	s.scopes[rec.Scope] = &rec
 	s.scopeAge.insert(&rec)
-	w.scopes = append(w.scopes, rec.Scope)
+	if w != nil {
+		w.scopes = append(w.scopes, rec.Scope)
+	}
 }
 
 // forget drops the workflow that ended first while there are too many.

@@ -206,32 +206,48 @@ func (s *Store) delivery(key ports.DeliveryKey) (*subscription, *delivery) {
 }
 
 // Redeliver makes one delivery PENDING and due now.
-func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, audit *ports.AuditEntry) error {
+func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyRecord, audit *ports.AuditEntry) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usable(ctx); err != nil {
 		return err
 	}
 	sub, d := s.delivery(key)
-	if d == nil {
+	switch {
+	case d == nil:
 		return ports.ErrNotFound
+	case s.used(once):
+		return ports.ErrIdempotencyKeyTaken
 	}
 	sub.askAgain(d, s.now())
+	s.remember(s.workflows[key.WorkflowID], once)
 	s.note(audit)
 	return nil
 }
 
 // RecoverDeliveries makes FAILED deliveries PENDING and due now.
-func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, audit *ports.AuditEntry) (int, error) {
+func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := s.usable(ctx); err != nil {
 		return 0, err
 	}
-	sub := s.webhooks[webhookID]
-	if sub == nil {
-		return 0, nil
+	if s.used(once) {
+		return 0, ports.ErrIdempotencyKeyTaken
 	}
+	n := 0
+	if sub := s.webhooks[webhookID]; sub != nil {
+		n = sub.recover(since, s.now())
+	}
+	if n > 0 {
+		s.note(audit)
+	}
+	s.remember(nil, once.Of(n))
+	return n, nil
+}
+
+// recover has everything FAILED since a time attempted again, and returns how many.
+func (sub *subscription) recover(since, now time.Time) int {
 	var failed []*delivery
 	for d := range sub.listed[ports.DeliveryFailed].after(nil, false) {
 		if d.CreatedAt.Before(since) {
@@ -240,12 +256,9 @@ func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since t
 		failed = append(failed, d)
 	}
 	for _, d := range failed {
-		sub.askAgain(d, s.now())
+		sub.askAgain(d, now)
 	}
-	if len(failed) > 0 {
-		s.note(audit)
-	}
-	return len(failed), nil
+	return len(failed)
 }
 
 // dropDeliveries forgets the deliveries of a workflow.

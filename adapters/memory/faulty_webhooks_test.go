@@ -18,8 +18,8 @@ type webhookFaults struct {
 	claimDeliveries   func(ctx context.Context, replica string, room map[string]int) ([]ports.Delivery, error)
 	settleDeliveries  func(ctx context.Context, replica string, attempts []ports.Attempt) error
 	listDeliveries    func(ctx context.Context, q ports.DeliveryQuery) (ports.DeliveryPage, error)
-	redeliver         func(ctx context.Context, key ports.DeliveryKey, audit *ports.AuditEntry) error
-	recoverDeliveries func(ctx context.Context, webhookID string, since time.Time, audit *ports.AuditEntry) (int, error)
+	redeliver         func(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyRecord, audit *ports.AuditEntry) error
+	recoverDeliveries func(ctx context.Context, webhookID string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error)
 	deliveryBacklog   func(ctx context.Context) (int, time.Time, error)
 }
 
@@ -79,18 +79,18 @@ func (f *faulty) ListDeliveries(ctx context.Context, q ports.DeliveryQuery) (por
 	return f.listDeliveries(ctx, q)
 }
 
-func (f *faulty) Redeliver(ctx context.Context, key ports.DeliveryKey, audit *ports.AuditEntry) error {
+func (f *faulty) Redeliver(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyRecord, audit *ports.AuditEntry) error {
 	if f.redeliver == nil {
-		return f.Store.Redeliver(ctx, key, audit)
+		return f.Store.Redeliver(ctx, key, once, audit)
 	}
-	return f.redeliver(ctx, key, audit)
+	return f.redeliver(ctx, key, once, audit)
 }
 
-func (f *faulty) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, audit *ports.AuditEntry) (int, error) {
+func (f *faulty) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
 	if f.recoverDeliveries == nil {
-		return f.Store.RecoverDeliveries(ctx, webhookID, since, audit)
+		return f.Store.RecoverDeliveries(ctx, webhookID, since, once, audit)
 	}
-	return f.recoverDeliveries(ctx, webhookID, since, audit)
+	return f.recoverDeliveries(ctx, webhookID, since, once, audit)
 }
 
 func (f *faulty) DeliveryBacklog(ctx context.Context) (pending int, oldest time.Time, err error) {

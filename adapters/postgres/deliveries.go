@@ -205,7 +205,7 @@ func settle(ctx context.Context, tx pgx.Tx, replica string, attempts []ports.Att
 }
 
 // Redeliver makes one delivery PENDING and due now.
-func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, audit *ports.AuditEntry) error {
+func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyRecord, audit *ports.AuditEntry) error {
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, redeliverSQL, storable(key.WebhookID), storable(key.WorkflowID), key.Sequence)
 		if err != nil {
@@ -214,22 +214,43 @@ func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, audit *por
 		if tag.RowsAffected() == 0 {
 			return ports.ErrNotFound
 		}
+		if err := remember(ctx, tx, once); err != nil {
+			return err
+		}
 		return note(ctx, tx, audit)
 	})
 	return unlessRefused("redeliver", err)
 }
 
+const rememberSQL = `INSERT INTO idempotency (scope, fingerprint, workflow_id, version, created_at) VALUES ($1, $2, $3, $4, $5) ON CONFLICT DO NOTHING`
+
+// remember keeps an idempotency record, if there is one. ports.ErrIdempotencyKeyTaken.
+func remember(ctx context.Context, tx pgx.Tx, once *ports.IdempotencyRecord) error {
+	if once == nil {
+		return nil
+	}
+	tag, err := tx.Exec(ctx, rememberSQL, storable(once.Scope), storable(once.Fingerprint), storable(once.WorkflowID), once.Version, once.CreatedAt)
+	if err == nil && tag.RowsAffected() == 0 {
+		err = ports.ErrIdempotencyKeyTaken
+	}
+	return err
+}
+
 // RecoverDeliveries makes FAILED deliveries PENDING and due now, the audit entry
-// with the first step that finds any.
-func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, audit *ports.AuditEntry) (int, error) {
+// with the first step that finds any, the idempotency record with the last,
+// which finds none.
+func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
 	r := recovery{since: since}
+	if err := s.begin(ctx, &r, webhookID, once); err != nil {
+		return 0, unlessRefused("recover deliveries", err)
+	}
 	for more := true; more; {
 		err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) (err error) {
-			if r.webhook == 0 {
-				err = tx.QueryRow(ctx, `SELECT coalesce(max(nr), 0) FROM webhooks WHERE webhook_id = $1`, storable(webhookID)).Scan(&r.webhook)
+			if more, err = r.step(ctx, tx); err != nil {
+				return err
 			}
-			if err == nil {
-				more, err = r.step(ctx, tx)
+			if !more {
+				err = remember(ctx, tx, once.Of(r.n))
 			}
 			if err != nil || r.n == 0 {
 				return err
@@ -237,7 +258,7 @@ func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since t
 			return note(ctx, tx, audit)
 		})
 		if err != nil {
-			return r.n, unavailable("recover deliveries", err)
+			return r.n, unlessRefused("recover deliveries", err)
 		}
 		if r.n > 0 {
 			audit = nil
@@ -253,6 +274,20 @@ type recovery struct {
 	workflowID string
 	sequence   int
 	n          int
+}
+
+// begin finds the subscription. ports.ErrIdempotencyKeyTaken.
+func (s *Store) begin(ctx context.Context, r *recovery, webhookID string, once *ports.IdempotencyRecord) error {
+	scope, taken := "", false
+	if once != nil {
+		scope = once.Scope
+	}
+	err := s.pool.QueryRow(ctx, `SELECT coalesce((SELECT nr FROM webhooks WHERE webhook_id = $1), 0), EXISTS (SELECT FROM idempotency WHERE scope = $2)`,
+		storable(webhookID), storable(scope)).Scan(&r.webhook, &taken)
+	if err == nil && taken && once != nil {
+		err = ports.ErrIdempotencyKeyTaken
+	}
+	return err
 }
 
 // step recovers up to deliveriesStep deliveries, and reports whether there may be more.

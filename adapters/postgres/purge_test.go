@@ -135,7 +135,7 @@ func TestPurgeAmongDeliveries(t *testing.T) {
 			if err != nil || len(page.Deliveries) == 0 {
 				return err
 			}
-			err = store.Redeliver(ctx, page.Deliveries[random.IntN(len(page.Deliveries))].DeliveryKey, nil)
+			err = store.Redeliver(ctx, page.Deliveries[random.IntN(len(page.Deliveries))].DeliveryKey, nil, nil)
 			if errors.Is(err, ports.ErrNotFound) {
 				return nil
 			}

@@ -192,7 +192,7 @@ func scanWebhook(r pgx.CollectableRow) (w ports.Webhook, err error) {
 // unlessRefused is err as ErrUnavailable, but for those that say what was wrong
 // with the request.
 func unlessRefused(doing string, err error) error {
-	for _, refusal := range []error{ports.ErrConflict, ports.ErrNotFound, ports.ErrTooManyWebhooks} {
+	for _, refusal := range []error{ports.ErrConflict, ports.ErrNotFound, ports.ErrTooManyWebhooks, ports.ErrIdempotencyKeyTaken} {
 		if errors.Is(err, refusal) {
 			return refusal
 		}

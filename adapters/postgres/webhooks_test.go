@@ -55,7 +55,7 @@ func TestDeliveriesAreFoundByKey(t *testing.T) {
 			attempts = append(attempts, ports.Attempt{DeliveryKey: d.DeliveryKey, At: time.Now(), Status: ports.DeliveryFailed})
 		}
 		must(t, store.SettleDeliveries(ctx, "r1", attempts))
-		must(t, store.Redeliver(ctx, attempts[0].DeliveryKey, nil))
+		must(t, store.Redeliver(ctx, attempts[0].DeliveryKey, nil, nil))
 		for _, status := range []ports.DeliveryStatus{ports.DeliveryPending, ports.DeliveryFailed} {
 			_, err = store.ListDeliveries(ctx, ports.DeliveryQuery{WebhookID: id, Status: status, Limit: 5})
 			must(t, err)
@@ -64,7 +64,7 @@ func TestDeliveriesAreFoundByKey(t *testing.T) {
 	_, _, err := store.DeliveryBacklog(ctx)
 	must(t, err)
 	must(t, store.Release(ctx, "r1"))
-	_, err = store.RecoverDeliveries(ctx, id, time.Time{}, nil)
+	_, err = store.RecoverDeliveries(ctx, id, time.Time{}, nil, nil)
 	must(t, err)
 	_, err = store.DisableWebhook(ctx, id, "HTTP 410", time.Now())
 	must(t, err)

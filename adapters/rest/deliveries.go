@@ -64,11 +64,10 @@ func (in *RedeliverInput) Resolve(ctx huma.Context) []error { return in.check(ct
 
 // RedeliveredOutput says that a delivery is attempted again.
 type RedeliveredOutput struct {
-	Body *coordination.RedeliverResponse
+	Replayed string `header:"Idempotency-Replayed" doc:"true if the idempotency key was used before"`
+	Body     *coordination.RedeliverResponse
 }
 
-// redeliver needs no record of its idempotency key: asked again it does what was
-// asked for, and the receiver knows the event by its id.
 func (s *service) redeliver(ctx context.Context, in *RedeliverInput) (*RedeliveredOutput, error) {
 	id, err := webhookID(in.WebhookID)
 	if err != nil {
@@ -81,10 +80,11 @@ func (s *service) redeliver(ctx context.Context, in *RedeliverInput) (*Redeliver
 	if err != nil {
 		return nil, err
 	}
-	if err := s.Webhooks.Redeliver(ctx, key); err != nil {
+	again, err := s.Webhooks.Redeliver(ctx, key, in.key(exchangeOf(ctx), "redeliverWebhook", deliveryID(key), nil))
+	if err != nil {
 		return nil, isNotFound(err, coordination.ErrDeliveryNotFound, "delivery")
 	}
-	return &RedeliveredOutput{&coordination.RedeliverResponse{DeliveryID: deliveryID(key), Status: coordination.DeliveryPending}}, nil
+	return &RedeliveredOutput{replayed(again), &coordination.RedeliverResponse{DeliveryID: deliveryID(key), Status: coordination.DeliveryPending}}, nil
 }
 
 // RecoverInput says since when.
@@ -101,19 +101,18 @@ func (in *RecoverInput) Resolve(ctx huma.Context) []error {
 
 // RecoveredOutput says how many deliveries are attempted again.
 type RecoveredOutput struct {
-	Body *coordination.RecoverResponse
+	Replayed string `header:"Idempotency-Replayed" doc:"true if the idempotency key was used before"`
+	Body     *coordination.RecoverResponse
 }
 
-// recoverDeliveries needs no record of its idempotency key either: what it has
-// recovered has not failed any more.
 func (s *service) recoverDeliveries(ctx context.Context, in *RecoverInput) (*RecoveredOutput, error) {
 	id, err := webhookID(in.WebhookID)
 	if err != nil {
 		return nil, err
 	}
-	n, err := s.Webhooks.Recover(ctx, id, in.Body.Since.Time)
+	receipt, err := s.Webhooks.Recover(ctx, id, in.Body.Since.Time, in.key(exchangeOf(ctx), "recoverWebhook", id, in.canonical))
 	if err != nil {
 		return nil, isNotFound(err, coordination.ErrWebhookNotFound, "webhook")
 	}
-	return &RecoveredOutput{&coordination.RecoverResponse{Recovered: n}}, nil
+	return &RecoveredOutput{replayed(receipt.Replayed), &coordination.RecoverResponse{Recovered: receipt.Recovered}}, nil
 }

@@ -2,6 +2,7 @@ package rest_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -129,15 +130,38 @@ func (s *subscriptions) Deliveries(ctx context.Context, q ports.DeliveryQuery) (
 	return s.store.ListDeliveries(ctx, q)
 }
 
-func (s *subscriptions) Redeliver(ctx context.Context, key ports.DeliveryKey) error {
-	return s.store.Redeliver(ctx, key, nil)
+func (s *subscriptions) Redeliver(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyKey) (bool, error) {
+	err := s.store.Redeliver(ctx, key, s.record(once), nil)
+	_, replayed, err := s.before(ctx, once, err)
+	return replayed, err
 }
 
-func (s *subscriptions) Recover(ctx context.Context, id string, since time.Time) (int, error) {
+func (s *subscriptions) Recover(ctx context.Context, id string, since time.Time, once *ports.IdempotencyKey) (ports.RecoveryReceipt, error) {
 	if _, err := s.store.Webhook(ctx, id); err != nil {
-		return 0, err
+		return ports.RecoveryReceipt{}, err
 	}
-	return s.store.RecoverDeliveries(ctx, id, since, nil)
+	n, err := s.store.RecoverDeliveries(ctx, id, since, s.record(once), nil)
+	before, replayed, err := s.before(ctx, once, err)
+	return ports.RecoveryReceipt{Recovered: n + before, Replayed: replayed}, err
+}
+
+func (s *subscriptions) record(once *ports.IdempotencyKey) *ports.IdempotencyRecord {
+	if once == nil {
+		return nil
+	}
+	return &ports.IdempotencyRecord{Scope: once.Scope, Fingerprint: once.Fingerprint, CreatedAt: s.clock.Now()}
+}
+
+// before is what was answered to a request whose key turned out to be taken.
+func (s *subscriptions) before(ctx context.Context, once *ports.IdempotencyKey, err error) (int, bool, error) {
+	if !errors.Is(err, ports.ErrIdempotencyKeyTaken) {
+		return 0, false, err
+	}
+	record, err := s.store.Idempotency(ctx, once.Scope)
+	if err == nil && record.Fingerprint != once.Fingerprint {
+		err = ports.ErrKeyReused
+	}
+	return record.Version, true, err
 }
 
 func (s *subscriptions) WebhookHealth(context.Context) (ports.WebhookHealth, error) {

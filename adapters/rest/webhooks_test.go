@@ -3,6 +3,7 @@ package rest_test
 import (
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -220,10 +221,13 @@ func TestDeliveriesAreListedAndAskedForAgain(t *testing.T) {
 	}
 	s.get(t, path+"?status=LOST").is(400)
 	s.get(t, path+"?cursor=bm9uZQ").is(400)
-	for _, name := range []string{d.DeliveryID, strings.TrimPrefix(d.DeliveryID, "dlv-")} {
-		got := into[coordination.RedeliverResponse](s.admin(t, "POST", path+"/"+name+"/redeliver", "", "X-Idempotency-Key", "k").is(202))
-		if *got != (coordination.RedeliverResponse{DeliveryID: d.DeliveryID, Status: "PENDING"}) {
+	for i, name := range []string{d.DeliveryID, strings.TrimPrefix(d.DeliveryID, "dlv-")} {
+		answer := s.admin(t, "POST", path+"/"+name+"/redeliver", "", "X-Idempotency-Key", "k").is(202)
+		if got := into[coordination.RedeliverResponse](answer); *got != (coordination.RedeliverResponse{DeliveryID: d.DeliveryID, Status: "PENDING"}) {
 			t.Errorf("%+v", got)
+		}
+		if again := answer.header.Get("Idempotency-Replayed"); again != []string{"", "true"}[i] {
+			t.Errorf("request %d is a replay: %q", i+1, again)
 		}
 	}
 	if got := into[coordination.DeliveryList](s.get(t, path+"?status=FAILED").is(200)); len(got.Deliveries) != 0 {
@@ -237,14 +241,17 @@ func TestRecoverAsksForWhatFailed(t *testing.T) {
 	s.now = contracttests.Epoch.Add(time.Hour)
 	id := s.subscribe(t).ID
 	_, at := s.delivers(t, id)
-	for _, c := range []struct {
+	for i, c := range []struct {
 		since time.Time
 		want  int
 	}{{at.Add(time.Second), 0}, {at.In(time.FixedZone("", 3600)), 1}, {at, 0}} {
-		body := `{"since":"` + c.since.Format(time.RFC3339Nano) + `"}`
-		if got := into[coordination.RecoverResponse](s.admin(t, "POST", "/webhooks/"+id+"/recover", body).is(202)); got.Recovered != c.want {
-			t.Errorf("since %s: %d recovered, want %d", c.since, got.Recovered, c.want)
+		body, key := `{"since":"`+c.since.Format(time.RFC3339Nano)+`"}`, strconv.Itoa(i)
+		for range 2 { // the second one is a replay
+			if got := into[coordination.RecoverResponse](s.admin(t, "POST", "/webhooks/"+id+"/recover", body, "X-Idempotency-Key", key).is(202)); got.Recovered != c.want {
+				t.Errorf("since %s: %d recovered, want %d", c.since, got.Recovered, c.want)
+			}
 		}
+		s.admin(t, "POST", "/webhooks/"+id+"/recover", `{"since":"2024-01-15T00:00:00Z"}`, "X-Idempotency-Key", key).is(409)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"strings"
+	"time"
 
 	"github.com/firstviscount/platform-coordination/ports"
 )
@@ -55,16 +56,40 @@ func (s *Store) seal(c ports.Change) (ports.Change, error) {
 			return c, err
 		}
 	}
-	if c.Idempotency != nil {
-		key := *c.Idempotency
-		sealed, err := s.sealer.Seal([]byte(key.Fingerprint), []byte(key.Scope))
-		if err != nil {
-			return c, err
-		}
-		key.Fingerprint = sealedText + base64.RawURLEncoding.EncodeToString(sealed)
-		c.Idempotency = &key
+	c.Idempotency, err = s.sealRecord(c.Idempotency)
+	return c, err
+}
+
+// sealRecord seals the fingerprint of an idempotency record; nil stays nil.
+func (s *Store) sealRecord(once *ports.IdempotencyRecord) (*ports.IdempotencyRecord, error) {
+	if once == nil {
+		return nil, nil
 	}
-	return c, nil
+	record := *once
+	sealed, err := s.sealer.Seal([]byte(record.Fingerprint), []byte(record.Scope))
+	if err != nil {
+		return nil, err
+	}
+	record.Fingerprint = sealedText + base64.RawURLEncoding.EncodeToString(sealed)
+	return &record, nil
+}
+
+// Redeliver has a delivery attempted again; see ports.DeliveryStore.
+func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyRecord, audit *ports.AuditEntry) error {
+	sealed, err := s.sealRecord(once)
+	if err != nil {
+		return err
+	}
+	return s.Store.Redeliver(ctx, key, sealed, audit)
+}
+
+// RecoverDeliveries has deliveries attempted again; see ports.DeliveryStore.
+func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
+	sealed, err := s.sealRecord(once)
+	if err != nil {
+		return 0, err
+	}
+	return s.Store.RecoverDeliveries(ctx, webhookID, since, sealed, audit)
 }
 
 // Load reads a workflow; see ports.Loader. ports.ErrSealed.

@@ -3,6 +3,8 @@ package sqlite
 import (
 	"cmp"
 	"context"
+	"database/sql"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -215,7 +217,7 @@ func (s *Store) ListDeliveries(ctx context.Context, q ports.DeliveryQuery) (port
 func scanText(from scanner) (text string, err error) { return text, from.Scan(&text) }
 
 // Redeliver makes one delivery PENDING and due now.
-func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, audit *ports.AuditEntry) error {
+func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyRecord, audit *ports.AuditEntry) error {
 	return unlessRefused(s.write(ctx, "redeliver", func(w *writer) error {
 		result, err := w.redeliver.Exec(key.WebhookID, key.WorkflowID, key.Sequence, now())
 		if err != nil {
@@ -224,25 +226,55 @@ func (s *Store) Redeliver(ctx context.Context, key ports.DeliveryKey, audit *por
 		if n, err := result.RowsAffected(); err != nil || n == 0 {
 			return cmp.Or(err, ports.ErrNotFound)
 		}
-		return w.note(audit)
+		return cmp.Or(w.remember(once), w.note(audit))
 	}))
 }
 
+// remember keeps an idempotency record, if there is one. ports.ErrIdempotencyKeyTaken.
+func (w *writer) remember(once *ports.IdempotencyRecord) error {
+	if once == nil {
+		return nil
+	}
+	if err := w.unused(once); err != nil {
+		return err
+	}
+	_, err := w.insertKey.Exec(once.Scope, once.Fingerprint, once.WorkflowID, once.Version, once.CreatedAt.UnixMicro())
+	return err
+}
+
+// unused is ports.ErrIdempotencyKeyTaken if a record with the scope of once exists.
+func (w *writer) unused(once *ports.IdempotencyRecord) error {
+	var one int
+	err := w.keyExists.QueryRow(once.Scope).Scan(&one)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil
+	}
+	return cmp.Or(err, ports.ErrIdempotencyKeyTaken)
+}
+
 // RecoverDeliveries makes FAILED deliveries PENDING and due now, the audit entry
-// with the first step.
-func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, audit *ports.AuditEntry) (int, error) {
+// with the first step, the idempotency record with the last, which finds none.
+func (s *Store) RecoverDeliveries(ctx context.Context, webhookID string, since time.Time, once *ports.IdempotencyRecord, audit *ports.AuditEntry) (int, error) {
 	total := 0
 	after := ports.Delivery{DeliveryKey: ports.DeliveryKey{WebhookID: webhookID}, CreatedAt: since}
 	for {
 		var step []ports.Delivery
 		err := s.write(ctx, "recover deliveries", func(w *writer) (err error) {
-			if step, err = w.recoverAfter(&after); err != nil || len(step) == 0 {
+			if once != nil && total == 0 {
+				if err := w.unused(once); err != nil {
+					return err
+				}
+			}
+			if step, err = w.recoverAfter(&after); err != nil {
 				return err
 			}
-			return w.note(audit)
+			if len(step) > 0 {
+				return w.note(audit)
+			}
+			return w.remember(once.Of(total))
 		})
 		if err != nil || len(step) == 0 {
-			return total, err
+			return total, unlessRefused(err)
 		}
 		total, audit = total+len(step), nil
 		last := slices.MaxFunc(step, func(a, b ports.Delivery) int {

@@ -175,7 +175,7 @@ func scanWebhook(from scanner) (w ports.Webhook, err error) {
 
 // unlessRefused is err, but for those that say what was wrong with the request.
 func unlessRefused(err error) error {
-	for _, refusal := range []error{ports.ErrConflict, ports.ErrNotFound, ports.ErrTooManyWebhooks} {
+	for _, refusal := range []error{ports.ErrConflict, ports.ErrNotFound, ports.ErrTooManyWebhooks, ports.ErrIdempotencyKeyTaken} {
 		if errors.Is(err, refusal) {
 			return refusal
 		}

@@ -528,7 +528,7 @@ func TestWhatIsAskedForAgainIsSentAgainTheSame(t *testing.T) {
 		b.dispatcher()
 		b.start(1)
 		b.after(2 * time.Second)
-		if err := b.store.Redeliver(t.Context(), b.deliveries(w.ID)[0].DeliveryKey, nil); err != nil {
+		if err := b.store.Redeliver(t.Context(), b.deliveries(w.ID)[0].DeliveryKey, nil, nil); err != nil {
 			t.Fatal(err)
 		}
 		b.after(2 * time.Second)

