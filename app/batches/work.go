@@ -3,6 +3,7 @@ package batches
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
@@ -60,10 +61,10 @@ func (w *worker) chunk() (more bool, err error) {
 		return false, err
 	}
 	settled, busy := w.askAll(items)
-	if err := w.settle(settled); err != nil {
+	if err := w.settle(settled); err != nil || busy == nil {
 		return true, err
 	}
-	return true, busy
+	return true, fmt.Errorf("a workflow cannot be asked now: %s", busy) // its ErrConflict is not the batch's
 }
 
 func (w *worker) next() ([]ports.BatchItem, error) {
