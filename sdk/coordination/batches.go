@@ -62,10 +62,10 @@ type BatchRequest struct {
 type BatchFilter struct {
 	Type          string   `json:"type,omitempty" doc:"Workflow type" example:"ORDER_FULFILLMENT" pattern:"^[A-Za-z0-9_]{1,128}$"`
 	Status        Status   `json:"status,omitempty" doc:"Status of the workflow" example:"PARKED" enum:"STARTED,IN_PROGRESS,RETRYING,COMPENSATING,CANCELLING,PARKED,COMPLETED,FAILED,CANCELLED"`
-	CustomerID    string   `json:"customerId,omitempty" doc:"Customer" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
+	CustomerID    string   `json:"customerId,omitempty" doc:"Customer" example:"cust-123e4567-e89b-12d3-a456-426614174000" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
 	Priority      Priority `json:"priority,omitempty" doc:"Priority" example:"NORMAL" enum:"LOW,NORMAL,HIGH"`
-	BusinessKey   string   `json:"businessKey,omitempty" doc:"Identifier of the business object: order, return, replenishment" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
-	OrderID       string   `json:"orderId,omitempty" doc:"Another name of businessKey" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
+	BusinessKey   string   `json:"businessKey,omitempty" doc:"Identifier of the business object: order, return, replenishment" example:"ord-550e8400-e29b-41d4-a716-446655440000" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
+	OrderID       string   `json:"orderId,omitempty" doc:"Another name of businessKey" example:"ord-550e8400-e29b-41d4-a716-446655440000" pattern:"^[A-Za-z0-9][A-Za-z0-9._:-]{0,127}$"`
 	Step          string   `json:"step,omitempty" doc:"Current step" example:"PAYMENT_PROCESSING" pattern:"^[A-Za-z0-9_]{1,128}$"`
 	ErrorCode     string   `json:"errorCode,omitempty" doc:"Error code of the last failure" example:"PROVIDER_TIMEOUT" pattern:"^[\\x20-\\x7e]{1,128}$"`
 	StartedAfter  Time     `json:"startedAfter,omitzero" doc:"Started at this moment or later" example:"2024-01-15T10:00:00Z"`
