@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/firstviscount/platform-coordination/adapters/rest"
 	"github.com/firstviscount/platform-coordination/domain"
 	"github.com/firstviscount/platform-coordination/ports"
 	"github.com/firstviscount/platform-coordination/sdk/coordination"
@@ -108,8 +109,17 @@ func TestBatchRequestsAreChecked(t *testing.T) {
 	if len(s.jobs.asked) != 0 {
 		t.Errorf("what was refused was asked: %+v", s.jobs.asked)
 	}
-	if got := s.admin(t, "POST", "/batches", of(`"workflowIds":["`+absentID+`"],"request":null,"filter":null`)); got.status != 400 && got.status != 202 {
-		t.Errorf("nulls: %d %s", got.status, got.body)
+}
+
+// TestTheLimitsOfBatchesAgree: callers and stores are told the same.
+func TestTheLimitsOfBatchesAgree(t *testing.T) {
+	t.Parallel()
+	if coordination.MaxBatchItems != ports.MaxBatchItems || coordination.MaxBatchWorkflowIDs > ports.MaxBatchItems {
+		t.Errorf("%d and %d, but a batch is for %d", coordination.MaxBatchItems, coordination.MaxBatchWorkflowIDs, ports.MaxBatchItems)
+	}
+	ids := strings.Repeat(`"wf-`+absentID+`",`, coordination.MaxBatchWorkflowIDs)
+	if len(ids) > rest.MaxBodyBytes-1<<10 {
+		t.Errorf("%d workflows take %d bytes; a body has %d", coordination.MaxBatchWorkflowIDs, len(ids), rest.MaxBodyBytes)
 	}
 }
 

@@ -44,7 +44,7 @@ func TestABatchSurvivesKillsOfReplicas(t *testing.T) {
 func killBatch(t *testing.T, workflows, kills int, store string, replicas int) {
 	outage := harness.NewScript(t)
 	all := serveAll(t, replicas, harness.Options{Store: store, Participants: outage.File(t, harness.Services...), Templates: "testdata/templates", Lease: harness.ShortLease})
-	patient := coordination.WithRetry(coordination.Retries{MaxAttempts: 1000, MinWait: repeatEvery, MaxWait: 10 * repeatEvery})
+	patient := coordination.WithRetry(coordination.Retries{MaxAttempts: 1000, MinWait: repeatEvery, MaxWait: answerTimeout})
 	clients := make([]*coordination.Client, replicas)
 	for i := range all {
 		clients[i] = all[i].Client(t, patient, coordination.WithTimeout(answerTimeout))
