@@ -28,7 +28,7 @@ const (
 )
 
 // TestABatchSurvivesKills kills the only coordinator of a SQLite file while a
-// batch is under way, and starts it at once each time.
+// batch is under way, ends it in the end, and starts it at once each time.
 func TestABatchSurvivesKills(t *testing.T) {
 	t.Parallel()
 	killBatch(t, size(200, 1000), size(3, 20), stores["sqlite"](t), 1)
@@ -43,7 +43,7 @@ func TestABatchSurvivesKillsOfReplicas(t *testing.T) {
 
 func killBatch(t *testing.T, workflows, kills int, store string, replicas int) {
 	outage := harness.NewScript(t)
-	all := serveAll(t, replicas, harness.Options{Store: store, Participants: outage.File(t, harness.Services...), Templates: "testdata/templates", Lease: harness.ShortLease})
+	all := serveAll(t, replicas, harness.Options{Store: store, Participants: outage.File(t, harness.Services...), Templates: "testdata/templates", Lease: harness.ShortLease, Drain: drainTimeout})
 	patient := coordination.WithRetry(coordination.Retries{MaxAttempts: 1000, MinWait: repeatEvery, MaxWait: answerTimeout})
 	clients := make([]*coordination.Client, replicas)
 	for i := range all {
@@ -73,7 +73,14 @@ func killBatch(t *testing.T, workflows, kills int, store string, replicas int) {
 			return fmt.Sprint(b.Succeeded), b.Succeeded >= (i+1)*workflows/(kills+2)
 		})
 		pause(choice)
-		victim.Kill(t)
+		if i < kills-1 {
+			victim.Kill(t)
+		} else { // the last one is told to go
+			victim.Terminate()
+			if code := victim.Wait(t, drainTimeout+exitMargin); code != 0 {
+				t.Errorf("exit code %d", code)
+			}
+		}
 		victim.Restart(t)
 	}
 	batchVerdict(t, clients[0], b.BatchID, ids)
