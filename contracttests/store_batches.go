@@ -19,6 +19,7 @@ func batchRules() []StoreRule {
 		rule("CreateBatch: it is RUNNING, with as many items as there are workflows, whatever b says of that", batchBegins),
 		rule("CreateBatch: without any workflows it is COMPLETED at once", emptyBatch),
 		rule("CreateBatch: takes MaxBatchItems workflows, no more, none twice", batchSize),
+		rule("CreateBatch: ErrConflict if there is one with this ID, which stays as it is", batchTaken),
 		rule("CreateBatch: ErrOverloaded if MaxRunningBatches are unfinished", batchOverload),
 		rule("CreateBatch: of concurrent ones no more than MaxRunningBatches are kept", batchRace),
 		rule("Batches: ErrNotFound where there is none", batchMissing),
@@ -151,6 +152,32 @@ func batchSize(p *probe) {
 	p.batch(b)
 	last := p.items(b.ID, ports.MaxBatchItems-1, 10)
 	p.sameItems("the last of many", last, fresh(WorkflowID(ports.MaxBatchItems-1)))
+}
+
+func batchTaken(p *probe) {
+	b := p.newBatch(1, 2)
+	entry := AuditOf(1)
+	other := batchOf(1, 3)
+	other.Action, other.Reason = "RETRY", "another"
+	p.wantErr(p.store.CreateBatch(p.ctx, other, workflowIDs(5, 8), &entry), ports.ErrConflict, "CreateBatch with the ID of another")
+	p.wantErr(p.store.CreateBatch(p.ctx, other, nil, &entry), ports.ErrConflict, "CreateBatch of nothing with the ID of another")
+	p.batch(b)
+	p.sameItems("a batch whose ID came again", p.items(b.ID, 0, 10), fresh(workflowIDs(0, 2)...))
+	p.audited("a batch whose ID came again")
+	errs := make([]error, racers)
+	together(racers, func(i int) {
+		errs[i] = p.store.CreateBatch(p.ctx, batchOf(2, 1), workflowIDs(i, i+1), nil)
+	})
+	kept := 0
+	for _, err := range errs {
+		if err == nil {
+			kept++
+			continue
+		}
+		p.wantErr(err, ports.ErrConflict, "a concurrent CreateBatch with one ID")
+	}
+	p.want(kept == 1, "%d of %d concurrent batches with one ID were kept, want 1", kept, racers)
+	p.want(len(p.items(batchID(2), 0, 10)) == 1, "the batch does not have the items of one of them")
 }
 
 func batchOverload(p *probe) {

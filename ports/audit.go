@@ -60,6 +60,8 @@ type Actor struct {
 	Operation string
 	RequestID string
 	TraceID   string
+	// Reason is why, where that is not what the request itself says; "" otherwise.
+	Reason string
 }
 
 type actorKey struct{}

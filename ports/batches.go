@@ -57,7 +57,8 @@ type Batches interface {
 	// CreateBatch keeps a batch and its workflows, in order, with its audit
 	// entry. It is RUNNING, with as many items as there are workflows, whatever b
 	// says of that; without any it is COMPLETED at once. At most MaxBatchItems,
-	// none twice. ErrOverloaded if MaxRunningBatches are unfinished.
+	// none twice. ErrConflict if there is one with this ID, ErrOverloaded if
+	// MaxRunningBatches are unfinished.
 	CreateBatch(ctx context.Context, b Batch, workflowIDs []string, audit *AuditEntry) error
 	// Batch by ID. ErrNotFound.
 	Batch(ctx context.Context, id string) (Batch, error)

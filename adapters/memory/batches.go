@@ -25,7 +25,6 @@ type batch struct {
 var (
 	errTooManyItems = fmt.Errorf("memory: a batch is for at most %d workflows", ports.MaxBatchItems)
 	errItemTwice    = errors.New("memory: a batch names a workflow twice")
-	errBatchExists  = errors.New("memory: there is a batch with this ID")
 )
 
 // given is a copy for a caller.
@@ -48,7 +47,7 @@ func (s *Store) CreateBatch(ctx context.Context, b ports.Batch, workflowIDs []st
 	}
 	switch {
 	case s.batches[b.ID] != nil:
-		return errBatchExists
+		return ports.ErrConflict
 	case made.Status == ports.BatchRunning && len(s.running) >= ports.MaxRunningBatches:
 		return ports.ErrOverloaded
 	}

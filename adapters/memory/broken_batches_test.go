@@ -36,6 +36,14 @@ func brokenBatches() []brokenStore {
 			slices.Sort(ids)
 			return slices.Compact(ids)
 		})},
+		{fault: "a batch with a known ID is taken for made", promise: create + "ErrConflict if there is one with this ID, which stays as it is", breaks: func(f *faulty) {
+			f.createBatch = func(ctx context.Context, b ports.Batch, ids []string, e *ports.AuditEntry) error {
+				if err := f.Store.CreateBatch(ctx, b, ids, e); !errors.Is(err, ports.ErrConflict) {
+					return err
+				}
+				return nil
+			}
+		}},
 		{fault: "any number of batches runs", promise: create + "ErrOverloaded if MaxRunningBatches are unfinished", breaks: runsAny},
 		{fault: "batches counted before they are made", promise: create + "of concurrent ones no more than MaxRunningBatches are kept", breaks: runsAny},
 		{fault: "a missing batch is empty", promise: "Batches: ErrNotFound where there is none", breaks: func(f *faulty) {

@@ -94,10 +94,12 @@ func (s *Store) CreateBatch(ctx context.Context, b ports.Batch, workflowIDs []st
 			made, err = createBatch(ctx, tx, b, workflowIDs, audit)
 			return err
 		})
-		if err != nil {
+		switch {
+		case sqlState(err) == "23505": // unique_violation: the ID; the slot has its own way
+			return ports.ErrConflict
+		case err != nil:
 			return unavailable("create a batch", err)
-		}
-		if made {
+		case made:
 			return nil
 		}
 	}

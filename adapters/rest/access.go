@@ -90,6 +90,11 @@ var access = map[string]rule{
 	"listWebhookDeliveries":      {role: internal, scope: "webhook:read"},
 	"redeliverWebhook":           {role: admin, scope: "webhook:write"},
 	"recoverWebhook":             {role: admin, scope: "webhook:write"},
+	"createBatch":                {role: admin, scope: "batch:write"},
+	"listBatches":                {role: admin, scope: "batch:write"},
+	"getBatch":                   {role: admin, scope: "batch:write"},
+	"listBatchItems":             {role: admin, scope: "batch:write"},
+	"cancelBatch":                {role: admin, scope: "batch:write"},
 	"answerCallback":             {open: true},
 	"sendHeartbeat":              {open: true},
 }

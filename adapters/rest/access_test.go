@@ -47,6 +47,11 @@ var permissions = []permission{
 	{"GET", "/workflows/metrics", "", 1, "metrics:read"},
 	{"GET", "/health", "", 1, "health:read"},
 	{"GET", "/audit", "", 2, "audit:read"},
+	{"POST", "/batches", `{"action":"RETRY","reason":"R","filter":{"status":"PARKED"}}`, 2, "batch:write"},
+	{"GET", "/batches", "", 2, "batch:write"},
+	{"GET", "/batches/" + absentID, "", 2, "batch:write"},
+	{"GET", "/batches/" + absentID + "/items", "", 2, "batch:write"},
+	{"POST", "/batches/" + absentID + "/cancel", "", 2, "batch:write"},
 	{"POST", "/webhooks", `{"url":"https://a.example.com/"}`, 2, "webhook:write"},
 	{"GET", "/webhooks", "", 1, "webhook:read"},
 	{"GET", "/webhooks/" + absentID, "", 1, "webhook:read"},
@@ -123,7 +128,7 @@ func TestEveryDocumentedRouteIsInTheTable(t *testing.T) {
 		known[p.method+" "+path] = true
 	}
 	for path, methods := range doc.Paths {
-		for _, name := range []string{"{workflowId}", "{sagaId}", "{templateId}", "{token}", "{webhookId}", "{deliveryId}"} {
+		for _, name := range []string{"{workflowId}", "{sagaId}", "{templateId}", "{token}", "{webhookId}", "{deliveryId}", "{batchId}"} {
 			path = strings.ReplaceAll(path, name, "{}")
 		}
 		for method := range methods {
@@ -192,11 +197,13 @@ func TestNewWantsItsDependencies(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	hooks := newSubscriptions(e)
+	jobs := newBatches()
 	for name, deps := range map[string]rest.Deps{
 		"nothing":     {},
-		"no queries":  {Workflows: e, Answers: e, Webhooks: hooks, Verify: verify},
-		"no webhooks": {Workflows: e, Answers: e, Queries: e, Verify: verify},
-		"no verifier": {Workflows: e, Answers: e, Queries: e, Webhooks: hooks},
+		"no queries":  {Workflows: e, Answers: e, Webhooks: hooks, Batches: jobs, Verify: verify},
+		"no webhooks": {Workflows: e, Answers: e, Queries: e, Batches: jobs, Verify: verify},
+		"no verifier": {Workflows: e, Answers: e, Queries: e, Webhooks: hooks, Batches: jobs},
+		"no batches":  {Workflows: e, Answers: e, Queries: e, Webhooks: hooks, Verify: verify},
 	} {
 		if _, err := rest.New(deps); err == nil {
 			t.Errorf("%s: accepted", name)

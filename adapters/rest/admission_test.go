@@ -43,11 +43,11 @@ type jam struct {
 func newJam(t *testing.T) *jam {
 	t.Helper()
 	e := &slowEngine{newEngine(t), make(chan struct{})}
-	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: newSubscriptions(e.engine), Verify: verify, Clock: e})
+	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: newSubscriptions(e.engine), Batches: newBatches(), Verify: verify, Clock: e})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &jam{server: &server{e.engine, nil, handler}, let: e.let}
+	return &jam{server: &server{e.engine, nil, nil, handler}, let: e.let}
 }
 
 // hang sends n lists that are not answered yet.

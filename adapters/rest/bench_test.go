@@ -39,7 +39,7 @@ func BenchmarkStartOrder(b *testing.B) {
 			if err != nil {
 				b.Fatal(err)
 			}
-			handler, err := rest.New(rest.Deps{Workflows: started, Answers: e, Queries: e, Webhooks: newSubscriptions(e), Verify: verify, Clock: e})
+			handler, err := rest.New(rest.Deps{Workflows: started, Answers: e, Queries: e, Webhooks: newSubscriptions(e), Batches: newBatches(), Verify: verify, Clock: e})
 			if err != nil {
 				b.Fatal(err)
 			}

@@ -22,6 +22,7 @@ import (
 type server struct {
 	*engine
 	*subscriptions
+	jobs *batches
 	http.Handler
 }
 
@@ -29,11 +30,12 @@ func newServer(t testing.TB) *server {
 	t.Helper()
 	e := newEngine(t)
 	hooks := newSubscriptions(e)
-	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: hooks, Verify: verify, Clock: e})
+	jobs := newBatches()
+	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: hooks, Batches: jobs, Verify: verify, Clock: e})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{e, hooks, handler}
+	return &server{e, hooks, jobs, handler}
 }
 
 // verify takes tokens of the form role, or role/subject, or role/subject/scopes.

@@ -127,6 +127,10 @@ func portError(err error) *apiError {
 		return newError(coordination.ErrBusinessRuleViolation, fmt.Sprintf("There are %d webhooks already", ports.MaxWebhooks), nil)
 	case errors.Is(err, ports.ErrTooManySecrets):
 		return newError(coordination.ErrBusinessRuleViolation, fmt.Sprintf("%d secrets of this webhook sign now; wait until one has expired", ports.MaxSecrets), nil)
+	case errors.Is(err, ports.ErrBatchTooLarge):
+		return newError(coordination.ErrBusinessRuleViolation, fmt.Sprintf("More than %d workflows are selected, the most that one batch is for; narrow the filter", ports.MaxBatchItems), nil)
+	case errors.Is(err, ports.ErrTooManyBatches):
+		return newError(coordination.ErrBusinessRuleViolation, fmt.Sprintf("%d batches are unfinished; wait for one of them, or cancel it", ports.MaxRunningBatches), nil)
 	case errors.Is(err, ports.ErrUnknownToken):
 		return newError(coordination.ErrCallbackNotFound, "There is no such callback", nil)
 	case errors.Is(err, domain.ErrNotWaiting):

@@ -14,6 +14,7 @@ const (
 	sagaPrefix     = "saga-"
 	webhookPrefix  = "whk-"
 	deliveryPrefix = "dlv-"
+	batchPrefix    = "bat-"
 )
 
 const uuidLayout = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx"

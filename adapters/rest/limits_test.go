@@ -16,11 +16,11 @@ import (
 func newLimitedServer(t *testing.T, limit rest.Limit, failed rest.LoginFailed) *server {
 	t.Helper()
 	e := newEngine(t)
-	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: newSubscriptions(e), Verify: verify, Clock: e, Limit: limit, LoginFailed: failed})
+	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: newSubscriptions(e), Batches: newBatches(), Verify: verify, Clock: e, Limit: limit, LoginFailed: failed})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &server{e, nil, handler}
+	return &server{e, nil, nil, handler}
 }
 
 func TestEveryAuthenticatedResponseTellsTheQuota(t *testing.T) {

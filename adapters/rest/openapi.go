@@ -45,7 +45,7 @@ func newOpenAPI() *huma.OpenAPI {
 			{URL: "http://platform-coordination:8081/api/v1", Description: "Internal service endpoint"},
 			{URL: "https://api.firstviscount.com/coordination/v1", Description: "Production API gateway"},
 		},
-		Tags: []*huma.Tag{{Name: tagManagement}, {Name: tagQueries}, {Name: tagSagas}, {Name: tagTemplates}, {Name: tagWebhooks}, {Name: tagHealth}, {Name: tagCallbacks}},
+		Tags: []*huma.Tag{{Name: tagManagement}, {Name: tagQueries}, {Name: tagSagas}, {Name: tagBatches}, {Name: tagTemplates}, {Name: tagWebhooks}, {Name: tagHealth}, {Name: tagCallbacks}},
 		Components: &huma.Components{Schemas: registry, SecuritySchemes: map[string]*huma.SecurityScheme{
 			securityScheme: {Type: "http", Scheme: "bearer", BearerFormat: "JWT", Description: "JSON Web Token with the claims sub, role and, to narrow the role, scope"},
 		}},

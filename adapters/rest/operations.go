@@ -15,6 +15,7 @@ const (
 	tagQueries    = "Workflow Queries"
 	tagSagas      = "Saga Management"
 	tagTemplates  = "Workflow Templates"
+	tagBatches    = "Batches"
 	tagWebhooks   = "Webhooks"
 	tagHealth     = "Health and Monitoring"
 	tagCallbacks  = "Callbacks"
@@ -25,6 +26,7 @@ func (s *service) operations() {
 	s.starts()
 	s.changes()
 	s.reads()
+	s.batches()
 	s.webhooks()
 	s.monitoring()
 	s.callbacks()

@@ -33,13 +33,14 @@ const (
 	bodyTimeout = 10 * time.Second
 )
 
-// Deps is what the API stands on. Workflows, Answers, Queries, Webhooks and
-// Verify are required.
+// Deps is what the API stands on. Workflows, Answers, Queries, Webhooks, Batches
+// and Verify are required.
 type Deps struct {
 	Workflows ports.Workflows
 	Answers   ports.Answers
 	Queries   ports.Queries
 	Webhooks  ports.Webhooks
+	Batches   ports.BatchJobs
 	// Verify judges bearer tokens.
 	Verify Verify
 	// Limit counts the requests of each caller, but for those of WithCaller; nil
@@ -78,8 +79,8 @@ type service struct {
 // under BasePath, /livez and /readyz, /docs, and the OpenAPI documents. The
 // error envelope of this package becomes huma's for the whole process.
 func New(d Deps) (http.Handler, error) {
-	if d.Workflows == nil || d.Answers == nil || d.Queries == nil || d.Webhooks == nil || d.Verify == nil {
-		return nil, errors.New("rest: Workflows, Answers, Queries, Webhooks and Verify are required")
+	if d.Workflows == nil || d.Answers == nil || d.Queries == nil || d.Webhooks == nil || d.Batches == nil || d.Verify == nil {
+		return nil, errors.New("rest: Workflows, Answers, Queries, Webhooks, Batches and Verify are required")
 	}
 	s := newService(d)
 	mux := http.NewServeMux()

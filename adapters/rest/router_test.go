@@ -83,11 +83,11 @@ func TestPanicIsAnInternalError(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	var log bytes.Buffer
-	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: panicking{e}, Webhooks: newSubscriptions(e), Verify: verify, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: panicking{e}, Webhooks: newSubscriptions(e), Batches: newBatches(), Verify: verify, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{e, nil, handler}
+	s := &server{e, nil, nil, handler}
 	got := s.get(t, "/workflows").is(500)
 	got.code(coordination.ErrInternal)
 	if strings.Contains(string(got.body)+log.String(), "nobody") || !strings.Contains(log.String(), "panic in a request handler") {
@@ -102,12 +102,12 @@ func TestNothingPersonalReachesLogsOrErrors(t *testing.T) {
 	t.Parallel()
 	e := newEngine(t)
 	var log bytes.Buffer
-	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: newSubscriptions(e), Verify: verify,
+	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: newSubscriptions(e), Batches: newBatches(), Verify: verify,
 		Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelDebug}))})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &server{e, nil, handler}
+	s := &server{e, nil, nil, handler}
 	secret := func(body string) string {
 		return strings.NewReplacer("tok_visa_4242", "CANARY-token", "John Doe", "CANARY-name", "123 Main St", "CANARY-street", "+1234567890", "CANARY-phone").Replace(body)
 	}

@@ -29,6 +29,7 @@ func sdkCalls(workflowID, sagaID string) map[string]struct {
 	type ctx = context.Context
 	var order coordination.OrderRequest
 	const webhook = "whk-" + absentID
+	const batch = "bat-" + absentID
 	return map[string]struct {
 		route string
 		call  func(ctx, client) error
@@ -110,6 +111,21 @@ func sdkCalls(workflowID, sagaID string) map[string]struct {
 		"Webhooks.Recover": {"POST /webhooks/{webhookId}/recover", func(ctx ctx, c client) error {
 			return second(c.Webhooks.Recover(ctx, webhook, time.Now()))
 		}},
+		"Batches.Create": {"POST /batches", func(ctx ctx, c client) error {
+			return second(c.Batches.Create(ctx, coordination.BatchRequest{Action: coordination.BatchRetry, Reason: "R", WorkflowIDs: []string{workflowID}}))
+		}},
+		"Batches.DryRun": {"POST /batches", func(ctx ctx, c client) error {
+			return second(c.Batches.DryRun(ctx, coordination.BatchRequest{Action: coordination.BatchRetry, Reason: "R", WorkflowIDs: []string{workflowID}}))
+		}},
+		"Batches.Get":   {"GET /batches/{batchId}", func(ctx ctx, c client) error { return second(c.Batches.Get(ctx, batch)) }},
+		"Batches.Wait":  {"GET /batches/{batchId}", func(ctx ctx, c client) error { return second(c.Batches.Wait(ctx, batch)) }},
+		"Batches.List":  {"GET /batches", func(ctx ctx, c client) error { return second(c.Batches.List(ctx, coordination.BatchesQuery{})) }},
+		"Batches.All":   {"GET /batches", func(ctx ctx, c client) error { return first(c.Batches.All(ctx, coordination.BatchesQuery{Size: 5})) }},
+		"Batches.Items": {"GET /batches/{batchId}/items", func(ctx ctx, c client) error { return second(c.Batches.Items(ctx, batch, coordination.BatchesQuery{})) }},
+		"Batches.AllItems": {"GET /batches/{batchId}/items", func(ctx ctx, c client) error {
+			return first(c.Batches.AllItems(ctx, batch, coordination.BatchesQuery{}))
+		}},
+		"Batches.Cancel":      {"POST /batches/{batchId}/cancel", func(ctx ctx, c client) error { return second(c.Batches.Cancel(ctx, batch)) }},
 		"Audit.List":          {"GET /audit", func(ctx ctx, c client) error { return second(c.Audit.List(ctx, coordination.AuditQuery{})) }},
 		"Audit.All":           {"GET /audit", func(ctx ctx, c client) error { return first(c.Audit.All(ctx, coordination.AuditQuery{})) }},
 		"Callbacks.Heartbeat": {"POST /callbacks/{token}/heartbeat", func(ctx ctx, c client) error { return second(c.Callbacks.Heartbeat(ctx, "cbt_1")) }},

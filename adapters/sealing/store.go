@@ -14,7 +14,7 @@ var _ ports.Store = (*Store)(nil)
 // sealedText begins what is sealed and stored as text.
 const sealedText = "sealed:"
 
-// Store keeps workflows in another store so that nothing of what they carry
+// Store keeps workflows and batches in another store so that nothing of what they carry
 // can be read there: their events, which hold what they were started with and
 // what participants said, and the fingerprints of requests, by which a request
 // could be guessed. Rows, by which is searched, are left as they are. What was

@@ -15,7 +15,7 @@ type administration struct {
 	insertEntry                                       *sql.Stmt
 	window, useWindow, forgetWindows                  *sql.Stmt
 	setting, insertSetting                            *sql.Stmt
-	countRunning, insertBatch, insertItems            *sql.Stmt
+	room, insertBatch, insertItems                    *sql.Stmt
 	findBatch, cancelBatch, freeBatch, keepBatch      *sql.Stmt
 	leaveBatches, heldBatch, settleItem, countResults *sql.Stmt
 	oldWorkflows, dropWorkflow, dropEvents, dropKeys  *sql.Stmt
@@ -27,7 +27,7 @@ func (a *administration) list() []prepared {
 		{&a.insertEntry, insertEntrySQL},
 		{&a.window, windowSQL}, {&a.useWindow, useWindowSQL}, {&a.forgetWindows, forgetWindowsSQL},
 		{&a.setting, settingSQL}, {&a.insertSetting, insertSettingSQL},
-		{&a.countRunning, countRunningSQL}, {&a.insertBatch, insertBatchSQL}, {&a.insertItems, insertItemsSQL},
+		{&a.room, roomSQL}, {&a.insertBatch, insertBatchSQL}, {&a.insertItems, insertItemsSQL},
 		{&a.findBatch, findBatchSQL}, {&a.cancelBatch, cancelBatchSQL}, {&a.freeBatch, freeBatchSQL}, {&a.keepBatch, keepBatchSQL},
 		{&a.leaveBatches, leaveBatchesSQL}, {&a.heldBatch, heldBatchSQL}, {&a.settleItem, settleItemSQL}, {&a.countResults, countResultsSQL},
 		{&a.oldWorkflows, oldWorkflowsSQL}, {&a.dropWorkflow, dropWorkflowSQL}, {&a.dropEvents, dropEventsSQL}, {&a.dropKeys, dropKeysSQL},

@@ -16,6 +16,7 @@ const batchColumns = `batch_id, action, reason, request, filter, per_second, cre
 
 const (
 	countRunningSQL = `SELECT count(*) FROM batches WHERE ended_at IS NULL`
+	roomSQL         = `SELECT (` + countRunningSQL + `), (SELECT count(*) FROM batches WHERE batch_id = ?1)`
 	insertBatchSQL  = `INSERT INTO batches (` + batchColumns + `, keeper)
 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, 0, 0, '')`
 
@@ -88,13 +89,18 @@ func (s *Store) CreateBatch(ctx context.Context, b ports.Batch, workflowIDs []st
 	if len(workflowIDs) == 0 {
 		status, ended, ids = ports.BatchCompleted, b.CreatedAt.UnixMicro(), []byte("[]")
 	}
-	overloaded := false
+	var refused error
 	err = s.write(ctx, "create a batch", func(w *writer) error {
-		var running int
-		if _, err := one(w.countRunning, nil, &running); err != nil {
+		var running, same int
+		if _, err := one(w.room, []any{b.ID}, &running, &same); err != nil {
 			return err
 		}
-		if overloaded = status == ports.BatchRunning && running >= ports.MaxRunningBatches; overloaded {
+		switch {
+		case same > 0:
+			refused = ports.ErrConflict
+			return nil
+		case status == ports.BatchRunning && running >= ports.MaxRunningBatches:
+			refused = ports.ErrOverloaded
 			return nil
 		}
 		result, err := w.insertBatch.Exec(b.ID, b.Action, b.Reason, optional(b.Request), optional(b.Filter), b.PerSecond, b.CreatedBy, b.Role,
@@ -111,10 +117,10 @@ func (s *Store) CreateBatch(ctx context.Context, b ports.Batch, workflowIDs []st
 		}
 		return w.note(audit)
 	})
-	if err == nil && overloaded {
-		return ports.ErrOverloaded
+	if err != nil {
+		return err
 	}
-	return err
+	return refused
 }
 
 // batch reads one batch.

@@ -18,6 +18,7 @@ import (
 	"github.com/firstviscount/platform-coordination/adapters/sealing"
 	"github.com/firstviscount/platform-coordination/adapters/webhook"
 	"github.com/firstviscount/platform-coordination/adapters/webhook/guard"
+	"github.com/firstviscount/platform-coordination/app/batches"
 	"github.com/firstviscount/platform-coordination/app/engine"
 	"github.com/firstviscount/platform-coordination/app/templates"
 	"github.com/firstviscount/platform-coordination/app/webhooks"
@@ -50,6 +51,7 @@ type Server struct {
 	store        *dueStore
 	engine       *engine.Engine
 	dispatcher   *webhook.Dispatcher
+	runner       *batches.Runner
 	simulation   *simulated.Services
 	participants map[string]*Participant
 	secret       []byte
@@ -108,7 +110,12 @@ func (s *Server) start(o options) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(s.engine.Open(s.ctx), s.dispatcher.Start(s.ctx)); err != nil {
+	s.runner, err = batches.NewRunner(batches.RunnerConfig{Lease: forEver}, batches.RunnerDeps{Store: s.store, Workflows: s.engine,
+		Clock: s.clock, Entropy: engine.SystemEntropy{}})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(s.engine.Open(s.ctx), s.dispatcher.Start(s.ctx), s.runner.Start(s.ctx)); err != nil {
 		return err
 	}
 	s.simulation.SetAnswers(s.engine)
@@ -138,7 +145,8 @@ func (s *Server) serve(subscriptions ports.Webhooks) error {
 	if err != nil {
 		return err
 	}
-	handler, err := rest.New(rest.Deps{Workflows: s.engine, Answers: s.engine, Queries: s.engine, Webhooks: subscriptions, Clock: s.clock,
+	jobs := batches.New(batches.Deps{Store: s.store, Queries: s.engine, Clock: s.clock, Entropy: engine.SystemEntropy{}, Created: s.runner.Wake})
+	handler, err := rest.New(rest.Deps{Workflows: s.engine, Answers: s.engine, Queries: s.engine, Webhooks: subscriptions, Batches: jobs, Clock: s.clock,
 		Verify: func(ctx context.Context, token string) (rest.Caller, error) {
 			p, err := verifier.Verify(ctx, token)
 			return rest.Caller{Subject: p.Subject, Role: p.Role, Scopes: p.Scopes}, err
@@ -158,6 +166,11 @@ func (s *Server) serve(subscriptions ports.Webhooks) error {
 
 func (s *Server) close() {
 	s.end()
+	if s.runner != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		_ = s.runner.Close(ctx)
+	}
 	if s.dispatcher != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), patience)
 		defer cancel()

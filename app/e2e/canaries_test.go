@@ -53,6 +53,7 @@ var places = []struct {
 	{"the list of active workflows", of("/workflows/active?size=100")},
 	{"the metrics", of("/workflows/metrics?includeHistorical=true")},
 	{"the health", of("/health")},
+	{"the batches", of("/batches?size=100")},
 	{"the audit", of("/audit?size=100")},
 	{"the templates", of("/workflow-templates")},
 	{"the database", (*watcher).database},

@@ -34,6 +34,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		w.see("a failure", failed)
 		flaky := w.see("a flaky order", w.Post(t, startOrders, canaryOrder("ord-canary-4", canaries["payment token"], "tok_flaky"), "Prefer", "wait=30").Is(201))
 		ended := []string{completed.Text("workflowId"), undone.Text("workflowId"), failed.Text("error", "details", "workflowId"), flaky.Text("workflowId")}
+		w.batch(ended...)
 		for _, id := range ended {
 			w.look("the stream", w.stream(id))
 		}
@@ -48,6 +49,23 @@ func (w *watcher) order(id string) *harness.Response {
 	r := w.see("the answer to a start", w.Post(w.t, startOrders, canaryOrder(id), "X-Idempotency-Key", id).Is(201))
 	wait(w.t, w.Client(w.t), r.Text("workflowId"))
 	return r
+}
+
+// batch asks orders to be cancelled, and tells them too much.
+func (w *watcher) batch(workflows ...string) {
+	ids, err := json.Marshal(workflows)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	body := fmt.Sprintf(`{"action":"CANCEL","reason":"RECALL","workflowIds":%s,"request":{"reasonDetails":%q,"metadata":{"note":%q}}}`,
+		ids, canaries["street"], canaries["name"])
+	made := w.see("a batch", w.Post(w.t, "/batches", body).Is(202))
+	w.see("a faulty batch", w.Post(w.t, "/batches", strings.Replace(body, "CANCEL", "RETRY", 1)).Is(400))
+	w.see("the plan of a batch", w.Post(w.t, "/batches", strings.Replace(body, "{", `{"dryRun":true,`, 1)).Is(200))
+	if _, err := w.Client(w.t).Batches.Wait(w.t.Context(), made.Text("batchId")); err != nil {
+		w.t.Fatal(err)
+	}
+	w.see("the results", w.Get(w.t, "/batches/"+made.Text("batchId")+"/items?size=100").Is(200))
 }
 
 // refusals are orders with a fault at, or near, a canary.

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -19,6 +20,7 @@ func (p *Partition) audited(r *Request, before, after *domain.State, now time.Ti
 	if !asked || !known {
 		return nil
 	}
+	reason = cmp.Or(actor.Reason, reason)
 	e := &ports.AuditEntry{ID: "aud-" + p.world.UUID(), At: now, Subject: actor.Subject, Role: actor.Role, Action: actor.Operation,
 		Target: after.WorkflowID, Reason: after.Redactor().Text(reason), RequestID: actor.RequestID, TraceID: actor.TraceID, After: standing(after)}
 	if before.Version > 0 {

@@ -28,7 +28,7 @@ func newReadiness() *readiness { return &readiness{} }
 // apiServer is the HTTP server of the API.
 type apiServer struct{ *http.Server }
 
-func newAPI(s config.Service, workflows ports.Workflows, answers ports.Answers, queries ports.Queries, subscriptions ports.Webhooks,
+func newAPI(s config.Service, workflows ports.Workflows, answers ports.Answers, queries ports.Queries, subscriptions ports.Webhooks, jobs ports.BatchJobs,
 	quotas ports.Store, verifier *auth.Verifier, ready *readiness, t *telemetry.Telemetry, log *slog.Logger,
 ) (*apiServer, error) {
 	limit, failed, err := limits(s, quotas, log)
@@ -40,6 +40,7 @@ func newAPI(s config.Service, workflows ports.Workflows, answers ports.Answers, 
 		Answers:   answers,
 		Queries:   queries,
 		Webhooks:  subscriptions,
+		Batches:   jobs,
 		Verify:    callers(verifier),
 		Limit:     limit, LoginFailed: failed,
 		Ready: func(ctx context.Context) bool {

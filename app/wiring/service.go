@@ -16,6 +16,7 @@ import (
 	"github.com/firstviscount/platform-coordination/adapters/rest"
 	"github.com/firstviscount/platform-coordination/adapters/telemetry"
 	"github.com/firstviscount/platform-coordination/adapters/webhook"
+	"github.com/firstviscount/platform-coordination/app/batches"
 	"github.com/firstviscount/platform-coordination/app/config"
 	"github.com/firstviscount/platform-coordination/app/engine"
 )
@@ -49,6 +50,7 @@ type parts struct {
 	Ready      *readiness
 	Inbox      *inbox
 	Dispatcher *webhook.Dispatcher
+	Batches    *batches.Runner
 }
 
 // New assembles a service; ctx bounds the opening of its store. The error names
@@ -81,6 +83,7 @@ func graph(ctx context.Context, settings config.Service, log *slog.Logger, opene
 		observation,
 		messageBus,
 		hooks,
+		manyAtOnce,
 		api,
 	)
 }
@@ -103,6 +106,9 @@ func (s *Service) Start(ctx context.Context) error {
 	}
 	s.working = true
 	if err := s.parts.Dispatcher.Start(ctx); err != nil {
+		return err
+	}
+	if err := s.parts.Batches.Start(ctx); err != nil {
 		return err
 	}
 	if err := s.parts.Inbox.open(); err != nil {
@@ -140,9 +146,10 @@ func (s *Service) drain(ctx context.Context) error {
 	s.parts.Inbox.close()
 	early, cancel := beforeEnd(ctx, quietTime)
 	defer cancel()
-	deliveries := make(chan error, 1)
-	go func() { deliveries <- s.parts.Dispatcher.Close(early) }()
-	err := errors.Join(s.parts.Engine.Close(early), <-deliveries)
+	others := make(chan error, 2)
+	go func() { others <- s.parts.Batches.Close(early) }()
+	go func() { others <- s.parts.Dispatcher.Close(early) }()
+	err := errors.Join(s.parts.Engine.Close(early), <-others, <-others)
 	if err != nil && early.Err() != nil {
 		err = fmt.Errorf("%w: %w", ErrUnfinished, err)
 	}

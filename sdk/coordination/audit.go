@@ -15,7 +15,7 @@ type AuditEntry struct {
 	Subject   string          `json:"subject" doc:"Who: the subject of the token" example:"ada"`
 	Role      string          `json:"role,omitempty" doc:"Role of the token" example:"admin"`
 	Action    string          `json:"action" doc:"What: the operation" example:"cancelWorkflow"`
-	Target    string          `json:"target" doc:"Workflow or webhook that was changed" example:"wf-660e8400-e29b-41d4-a716-446655440000"`
+	Target    string          `json:"target" doc:"Workflow, webhook or batch that was changed" example:"wf-660e8400-e29b-41d4-a716-446655440000"`
 	Reason    string          `json:"reason,omitempty" doc:"Reason code that the request gave" example:"CUSTOMER_REQUESTED"`
 	RequestID string          `json:"requestId,omitempty" doc:"X-Request-Id of the request"`
 	TraceID   string          `json:"traceId,omitempty" doc:"W3C trace of the request"`

@@ -42,6 +42,8 @@ type Client struct {
 	Callbacks *CallbackService
 	// Webhooks keeps webhooks: whom the coordinator tells of which events.
 	Webhooks *WebhookService
+	// Batches does one thing to many workflows.
+	Batches *BatchService
 	// Audit says who changed what.
 	Audit *AuditService
 
@@ -135,6 +137,7 @@ func New(baseURL string, options ...Option) (*Client, error) {
 	client.Health = &HealthService{client}
 	client.Callbacks = &CallbackService{client}
 	client.Webhooks = &WebhookService{client}
+	client.Batches = &BatchService{client}
 	client.Audit = &AuditService{client}
 	return client, nil
 }

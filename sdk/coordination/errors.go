@@ -24,6 +24,7 @@ const (
 	ErrTemplateNotFound        Code = "TEMPLATE_NOT_FOUND"
 	ErrCallbackNotFound        Code = "CALLBACK_NOT_FOUND"
 	ErrWebhookNotFound         Code = "WEBHOOK_NOT_FOUND"
+	ErrBatchNotFound           Code = "BATCH_NOT_FOUND"
 	ErrDeliveryNotFound        Code = "DELIVERY_NOT_FOUND"
 	ErrMethodNotAllowed        Code = "METHOD_NOT_ALLOWED"
 	ErrWorkflowAlreadyExists   Code = "WORKFLOW_ALREADY_EXISTS"
@@ -58,6 +59,7 @@ var httpStatuses = map[Code]int{
 	ErrTemplateNotFound:        http.StatusNotFound,
 	ErrCallbackNotFound:        http.StatusNotFound,
 	ErrWebhookNotFound:         http.StatusNotFound,
+	ErrBatchNotFound:           http.StatusNotFound,
 	ErrDeliveryNotFound:        http.StatusNotFound,
 	ErrMethodNotAllowed:        http.StatusMethodNotAllowed,
 	ErrWorkflowAlreadyExists:   http.StatusConflict,

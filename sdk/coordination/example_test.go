@@ -223,6 +223,56 @@ func ExampleWorkflowService_AllActive() {
 	// Output: wf-1 75
 }
 
+// A dry run says what would be asked, and of how many.
+func ExampleBatchService() {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var request coordination.BatchRequest
+		if json.NewDecoder(r.Body).Decode(&request) == nil && request.DryRun {
+			fmt.Fprint(w, text("batch-preview"))
+			return
+		}
+		w.WriteHeader(http.StatusAccepted)
+		fmt.Fprint(w, text("batch"))
+	}))
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	request := coordination.BatchRequest{
+		Action: coordination.BatchRetry, Reason: "PROVIDER_OUTAGE", PerSecond: 20,
+		Filter: &coordination.BatchFilter{Type: coordination.TypeOrderFulfillment, Status: coordination.StatusParked, Step: "PAYMENT_PROCESSING"},
+	}
+	plan, err := client.Batches.DryRun(context.Background(), request)
+	if err != nil || plan.Total > 1000 {
+		fmt.Println(plan, err)
+		return
+	}
+	batch, err := client.Batches.Create(context.Background(), request, coordination.WithIdempotencyKey("outage-4711"))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(batch.Status, batch.Pending, "of", plan.Total)
+	// Output: RUNNING 240 of 240
+}
+
+func ExampleBatchService_AllItems() {
+	server := exampleServer(http.StatusOK, `{"items":[{"workflowId":"wf-1","status":"SUCCEEDED"},
+		{"workflowId":"wf-2","status":"FAILED","code":"INVALID_WORKFLOW_STATE"}],"pagination":{"totalPages":1}}`)
+	defer server.Close()
+	client, _ := coordination.New(server.URL)
+
+	for item, err := range client.Batches.AllItems(context.Background(), "bat-1", coordination.BatchesQuery{Size: 100}) {
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		if item.Status == coordination.BatchItemFailed {
+			fmt.Println(item.WorkflowID, item.Code)
+		}
+	}
+	// Output: wf-2 INVALID_WORKFLOW_STATE
+}
+
 func ExampleSagaService_PreviewCompensation() {
 	server := exampleServer(http.StatusOK, "compensation-preview")
 	defer server.Close()

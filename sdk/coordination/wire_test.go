@@ -21,6 +21,11 @@ var testdata embed.FS
 var documents = map[string]any{
 	"active-list":          &coordination.ActiveList{},
 	"answer":               &coordination.Answer{},
+	"batch":                &coordination.Batch{},
+	"batch-item-list":      &coordination.BatchItemList{},
+	"batch-list":           &coordination.BatchList{},
+	"batch-preview":        &coordination.BatchPreview{},
+	"batch-request":        &coordination.BatchRequest{},
 	"callback-receipt":     &coordination.CallbackReceipt{},
 	"cancel-request":       &coordination.CancelRequest{},
 	"cancel-response":      &coordination.CancelResponse{},

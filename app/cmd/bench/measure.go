@@ -266,7 +266,7 @@ func (s *subject) serve(workflowType string, starters int) error {
 		return err
 	}
 	handler, err := rest.New(rest.Deps{Workflows: s.engine, Answers: s.engine, Queries: s.engine,
-		Webhooks: noWebhooks{},
+		Webhooks: noWebhooks{}, Batches: noBatches{},
 		Verify: func(ctx context.Context, token string) (rest.Caller, error) {
 			p, err := verifier.Verify(ctx, token)
 			return rest.Caller{Subject: p.Subject, Role: p.Role, Scopes: p.Scopes}, err
@@ -294,6 +294,9 @@ type subscriptions = ports.Webhooks
 
 // noWebhooks stands for subscriptions that nobody asks for.
 type noWebhooks struct{ subscriptions }
+
+// noBatches stands for batches that nobody asks for.
+type noBatches struct{ ports.BatchJobs }
 
 // cpuTime is what this process and its ended children have used.
 func cpuTime() time.Duration {
