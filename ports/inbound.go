@@ -117,11 +117,14 @@ type Queries interface {
 
 // Health is the answer to: does it work, and if not, what is in the way.
 type Health struct {
-	// StoreUp is false when the store does not answer; then the service is DOWN.
+	// StoreUp is false when the store does not answer, or takes no writes; then
+	// the service is DOWN.
 	StoreUp bool
-	Pool    string // as "8/20 active"; empty where there is no pool
-	Active  int
-	Stuck   int // PARKED, or without a reason to move again
+	// StoreReadOnly: it answers and takes no writes.
+	StoreReadOnly bool
+	Pool          string // as "8/20 active"; empty where there is no pool
+	Active        int
+	Stuck         int // PARKED, or without a reason to move again
 	// StuckFirst are those of them that have been so longest, at most MaxStuckShown.
 	StuckFirst   []StuckWorkflow
 	QueueDepth   int // commands that wait to be sent

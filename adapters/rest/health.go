@@ -30,7 +30,10 @@ func (s *service) getHealth(ctx context.Context, _ *struct{}) (*HealthOutput, er
 
 func health(h ports.Health) *coordination.Health {
 	store, database := up(h.StoreUp), "Connected"
-	if !h.StoreUp {
+	switch {
+	case h.StoreReadOnly:
+		database = "Takes no writes"
+	case !h.StoreUp:
 		database = "Unreachable"
 	}
 	body := &coordination.Health{Status: store, Timestamp: coordination.At(h.CheckedAt), Details: coordination.HealthDetails{

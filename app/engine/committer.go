@@ -2,14 +2,20 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
-// storeTimeout bounds one call of the store.
-const storeTimeout = 10 * time.Second
+const (
+	// storeTimeout bounds one call of the store.
+	storeTimeout = 10 * time.Second
+	// doubtTime is how long a store that did not write is said to be down, unless
+	// it writes. Then it is tried again, by whoever comes next.
+	doubtTime = 10 * time.Second
+)
 
 // committer is the group commit: changes of many workflows that are ready
 // together go to the store as one batch, with one fsync. A lone change goes at
@@ -28,6 +34,7 @@ type committer struct {
 	queue   []ports.Change
 	writing int
 	closed  bool
+	failed  time.Time // when the store refused to write last, zero if it has written since
 }
 
 func newCommitter(store ports.Committer, done func(string, int, error), noticed func()) *committer {
@@ -73,18 +80,30 @@ func (c *committer) run(ctx context.Context) {
 		if c.wrote != nil {
 			c.wrote(errs, time.Since(began))
 		}
-		tells := false
+		tells, written := false, false
 		for i := range batch {
 			c.done(batch[i].Row.WorkflowID, len(batch), errs[i])
 			tells = tells || errs[i] == nil && len(batch[i].Notices) > 0
+			written = written || !errors.Is(errs[i], ports.ErrUnavailable)
 		}
 		if tells {
 			c.noticed()
 		}
 		c.mu.Lock()
 		c.writing--
+		if c.failed = time.Now(); written {
+			c.failed = time.Time{}
+		}
 		c.mu.Unlock()
 	}
+}
+
+// writes reports whether the store writes, as far as is known: the last batch
+// was written, or refused so long ago that the next one may be.
+func (c *committer) writes() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.failed.IsZero() || time.Since(c.failed) >= doubtTime
 }
 
 // next waits for changes and takes a batch; nil when closed and empty.

@@ -281,6 +281,9 @@ func (e *Engine) loopOf(workflowID string) *loop {
 	return e.loops[h.Sum32()%uint32(len(e.loops))]
 }
 
+// Replica is the name under which the store knows this process.
+func (e *Engine) Replica() string { return e.cfg.Replica }
+
 func (e *Engine) held() int {
 	n := 0
 	for _, l := range e.loops {

@@ -75,7 +75,11 @@ func (e *Engine) checkStore(ctx context.Context, h *ports.Health) {
 		e.log.Warn("store does not count", "error", err)
 		return
 	}
-	h.StoreUp, h.Active, h.Stuck, h.Pool = true, active, stuck, e.store.Pool()
+	// The lease is what is written however little there is to do. It may still be
+	// when the disk has no room for more.
+	h.StoreUp = e.leased.Load() && e.committer.writes()
+	h.StoreReadOnly = !h.StoreUp
+	h.Active, h.Stuck, h.Pool = active, stuck, e.store.Pool()
 	if stuck > 0 {
 		h.StuckFirst = e.stuckFirst(ctx)
 	}

@@ -176,6 +176,9 @@ func (s *Service) endpoints() []*endpoint {
 	return []*endpoint{s.api, s.ops}
 }
 
+// Replica is the name under which the store knows this process.
+func (s *Service) Replica() string { return s.parts.Engine.Replica() }
+
 // BaseURL is where this machine reaches the service.
 func (s *Service) BaseURL() string { return config.BaseURL(s.api.listener.Addr()) }
 

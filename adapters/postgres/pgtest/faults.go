@@ -82,8 +82,15 @@ func (s *Server) Wipe(tb testing.TB) {
 // StartFor starts a server that ends with a test, which may treat it badly.
 func StartFor(tb testing.TB) *Server {
 	tb.Helper()
+	return StartIn(tb, "")
+}
+
+// StartIn is StartFor with its files in a directory below dir; "" is that for
+// temporary files.
+func StartIn(tb testing.TB, dir string) *Server {
+	tb.Helper()
 	testserver.Need(tb, "postgres")
-	s, err := Start(Options{})
+	s, err := Start(Options{Dir: dir})
 	if err != nil {
 		tb.Fatal(err)
 	}

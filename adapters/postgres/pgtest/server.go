@@ -39,6 +39,8 @@ var errNoServer = errors.New("pgtest: no Postgres server found (initdb, postgres
 type Options struct {
 	// NoFsync gives up durability for speed. Never use it to measure.
 	NoFsync bool
+	// Dir is where the server's own directory is made; "" is that for temporary files.
+	Dir string
 	// Settings are further settings, as in postgresql.conf.
 	Settings map[string]string
 }
@@ -77,7 +79,7 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	dir, err := os.MkdirTemp("", "pgtest-")
+	dir, err := os.MkdirTemp(o.Dir, "pgtest-")
 	if err != nil {
 		return nil, err
 	}

@@ -14,7 +14,7 @@ import (
 func serve(ctx context.Context, c config.Serve, to streams) error {
 	log := logger(c.Service, to.errs)
 	err := runService(ctx, c.Service, log, func(service *wiring.Service) error {
-		log.Info("serving", "version", version(), "api", service.APIURL(), "ops", service.OpsURL(), "store", c.Store.String())
+		log.Info("serving", "version", version(), "api", service.APIURL(), "ops", service.OpsURL(), "store", c.Store.String(), "replica", service.Replica())
 		defer log.Info("stopping", "limit", c.DrainTimeout.String())
 		return untilEnd(ctx, service)
 	})
