@@ -60,12 +60,8 @@ func (s *Store) opened(b ports.Batch, err error) (ports.Batch, error) {
 // openRequest is what the workflows of a batch are asked, as it is stored if it
 // cannot be opened.
 func (s *Store) openRequest(b *ports.Batch) json.RawMessage {
-	text, ok := bytes.CutPrefix(b.Request, []byte(`"`+sealedText))
+	sealed, ok := sealedRequest(b)
 	if !ok {
-		return b.Request
-	}
-	sealed, err := base64.RawURLEncoding.DecodeString(string(bytes.TrimSuffix(text, []byte(`"`))))
-	if err != nil {
 		return b.Request
 	}
 	plain, err := s.sealer.Open(sealed, []byte(b.ID))
@@ -73,4 +69,14 @@ func (s *Store) openRequest(b *ports.Batch) json.RawMessage {
 		return b.Request
 	}
 	return plain
+}
+
+// sealedRequest is the sealed value in a stored request; false if it is none.
+func sealedRequest(b *ports.Batch) ([]byte, bool) {
+	text, ok := bytes.CutPrefix(b.Request, []byte(`"`+sealedText))
+	if !ok {
+		return nil, false
+	}
+	sealed, err := base64.RawURLEncoding.DecodeString(string(bytes.TrimSuffix(text, []byte(`"`))))
+	return sealed, err == nil
 }

@@ -84,6 +84,7 @@ const Unencrypted = ""
 type Needed struct {
 	Workflows   int       // exact up to ports.MaxCount
 	LastStarted time.Time // of these workflows
+	Batches     int       // that are RUNNING
 }
 
 // surveyEnd is after how many workflows in a row that need no older key a
@@ -92,11 +93,15 @@ const surveyEnd = 1_000
 
 const surveyPage = 100
 
-// Survey tells, by key ID, which workflows are sealed with an older key than
-// the newest of a ring. Their events are never written again: they need the key
-// until they are removed. The store is the one behind the sealed one.
+// Survey tells, by key ID, which workflows, and which batches that are not done,
+// are sealed with an older key than the newest of a ring. They are never written
+// again: they need the key until they are removed, or done. The store is the one
+// behind the sealed one.
 func Survey(ctx context.Context, behind ports.Store, r *Ring) (map[string]Needed, error) {
 	needed := map[string]Needed{}
+	if err := surveyBatches(ctx, behind, r, needed); err != nil {
+		return nil, err
+	}
 	q := ports.ListQuery{Sort: ports.SortStartedAt, Ascending: true, Limit: surveyPage, Now: time.Now()}
 	for clean, n := 0, 0; ; {
 		page, err := behind.List(ctx, q)
@@ -112,7 +117,9 @@ func Survey(ctx context.Context, behind ports.Store, r *Ring) (map[string]Needed
 				clean, n = 0, n+1
 			}
 			for id := range older {
-				needed[id] = Needed{needed[id].Workflows + 1, page.Rows[i].StartedAt}
+				n := needed[id]
+				n.Workflows, n.LastStarted = n.Workflows+1, page.Rows[i].StartedAt
+				needed[id] = n
 			}
 		}
 		if page.NextCursor == "" || clean >= surveyEnd || n >= ports.MaxCount {
@@ -120,6 +127,25 @@ func Survey(ctx context.Context, behind ports.Store, r *Ring) (map[string]Needed
 		}
 		q.Cursor = page.NextCursor
 	}
+}
+
+func surveyBatches(ctx context.Context, behind ports.Batches, r *Ring, needed map[string]Needed) error {
+	for offset, total := 0, 1; offset < total; offset += surveyPage {
+		batches, all, err := behind.ListBatches(ctx, offset, surveyPage)
+		if err != nil {
+			return err
+		}
+		total = all
+		for i := range batches {
+			sealed, _ := sealedRequest(&batches[i])
+			if id, ok := KeyID(sealed); ok && id != r.ids[0] && batches[i].Status == ports.BatchRunning {
+				n := needed[id]
+				n.Batches++
+				needed[id] = n
+			}
+		}
+	}
+	return nil
 }
 
 // olderKeys are the IDs of the keys that the events of a workflow need, but for the newest.

@@ -130,8 +130,13 @@ func TestASurveyTellsWhichWorkflowsNeedOlderKeys(t *testing.T) {
 	commit(t, sealing.NewStore(behind, ring(t, older)), running)
 	commit(t, sealing.NewStore(behind, ring(t, newer, older)), contracttests.NextOf(running.Row))
 	commit(t, sealing.NewStore(behind, ring(t, newer, older)), contracttests.StartOf(4))
+	for n, sealer := range []ports.Sealer{ring(t, older), ring(t, newer, older)} {
+		if err := sealing.NewStore(behind, sealer).CreateBatch(t.Context(), batch(n), []string{"wf-1"}, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
 	needed, err := sealing.Survey(t.Context(), behind, ring(t, newer, older))
-	if err != nil || len(needed) != 2 || needed[sealing.Unencrypted].Workflows != 1 || needed[older.ID()].Workflows != 2 {
+	if err != nil || len(needed) != 2 || needed[sealing.Unencrypted].Workflows != 1 || needed[older.ID()].Workflows != 2 || needed[older.ID()].Batches != 1 {
 		t.Errorf("needed: %+v, %v", needed, err)
 	}
 	if last := needed[older.ID()].LastStarted; !last.Equal(running.Row.StartedAt) {

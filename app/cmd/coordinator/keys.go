@@ -56,7 +56,7 @@ func rotated(webhookID string) *ports.AuditEntry {
 // printNeeded says which workflows need which older keys.
 func printNeeded(out io.Writer, needed map[string]sealing.Needed) error {
 	if len(needed) == 0 {
-		_, err := fmt.Fprintln(out, "workflows: all are sealed with it; older keys can be taken off")
+		_, err := fmt.Fprintln(out, "workflows and batches: all are sealed with it; older keys can be taken off")
 		return err
 	}
 	for _, id := range slices.Sorted(maps.Keys(needed)) {
@@ -65,11 +65,17 @@ func printNeeded(out io.Writer, needed map[string]sealing.Needed) error {
 		if id == sealing.Unencrypted {
 			how = "are not encrypted"
 		}
+		if n.Batches > 0 {
+			fmt.Fprintf(out, "batches that are not done: %d %s\n", n.Batches, how)
+		}
+		if n.Workflows == 0 {
+			continue
+		}
 		if _, err := fmt.Fprintf(out, "workflows: %s %s, the last of them started %s\n", atLeast(n.Workflows), how, n.LastStarted.UTC().Format(time.RFC3339)); err != nil {
 			return err
 		}
 	}
-	_, err := fmt.Fprintln(out, "Keep these keys until the workflows have been removed by their retention.")
+	_, err := fmt.Fprintln(out, "Keep these keys until the workflows have been removed by their retention, and the batches are done.")
 	return err
 }
 
