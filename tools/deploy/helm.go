@@ -7,10 +7,10 @@ import (
 	"strings"
 
 	"gopkg.in/yaml.v3"
-	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
 )
 
@@ -38,8 +38,7 @@ var wrong = map[string]map[string]any{
 func chart(folder string) error {
 	path := filepath.Join(folder, "helm", "coordination")
 	var findings []string
-	result := action.NewLint().Run([]string{path}, nil)
-	for _, m := range result.Messages {
+	for _, m := range lint.All(path, nil, "shop", true).Messages {
 		if m.Severity >= support.WarningSev {
 			findings = append(findings, m.Error())
 		}

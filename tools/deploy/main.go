@@ -12,20 +12,22 @@ import (
 	"os"
 )
 
+// checks are all there are; each returns what it found wrong in the folder.
+var checks = []struct {
+	name string
+	run  func(folder string) error
+}{
+	{"Dockerfile", dockerfile}, {"Compose file", composeFile}, {"chart", chart},
+}
+
 func main() {
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "deploy: want the folder to check")
 		os.Exit(2)
 	}
-	folder := os.Args[1]
 	failed := false
-	for _, check := range []struct {
-		name string
-		run  func(folder string) error
-	}{
-		{"Dockerfile", dockerfile}, {"Compose file", composeFile}, {"chart", chart},
-	} {
-		if err := check.run(folder); err != nil {
+	for _, check := range checks {
+		if err := check.run(os.Args[1]); err != nil {
 			failed = true
 			fmt.Fprintf(os.Stderr, "deploy: %s: %v\n", check.name, err)
 			continue
