@@ -86,6 +86,7 @@ func measureAll(t *testing.T, tel *Telemetry) {
 	end(Response{http.MethodPost, "/api/v1/workflows/{workflowId}/cancel", 202})
 	tel.Participant(Link{Service: "payment-service"}, answering(domain.Retry)).Send(ctx, domain.Dispatch{Step: "PAY"})
 	tel.Quarantined("coordination.replies", "coordinator")
+	tel.Delivered("workflow.completed", ports.DeliveryPending, time.Second)
 	b := tel.Bus("memory", &line{})
 	if err := b.Publish(ctx, "some.topic.of.a.caller", ports.Message{}); err != nil {
 		t.Fatal(err)
@@ -105,6 +106,7 @@ func measureAll(t *testing.T, tel *Telemetry) {
 		},
 		Standing:    func(context.Context) (int, int, int, error) { return 3, 2, 1, nil },
 		Connections: func() (int, int, int) { return 1, 2, 3 },
+		Webhooks:    func(context.Context) (int, time.Duration, int, error) { return 3, time.Minute, 1, nil },
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,7 +14,7 @@ import (
 // there: Docker would make an empty folder of it.
 func composeFile(folder string) error {
 	options, err := cli.NewProjectOptions([]string{filepath.Join(folder, "compose", "compose.yaml")},
-		cli.WithEnv([]string{"COORDINATION_JWT_SECRET=checked", "POSTGRES_PASSWORD=checked"}))
+		cli.WithEnv([]string{"COORDINATION_JWT_SECRET=checked", "POSTGRES_PASSWORD=checked", "GRAFANA_PASSWORD=checked"}))
 	if err != nil {
 		return err
 	}

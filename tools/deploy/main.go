@@ -1,7 +1,7 @@
 // Command deploy checks what is in the folder deploy with the code of the tools
 // that will read it: the Dockerfile with BuildKit's parser and linter, the
 // Compose file with Compose's loader, the chart with Helm, which lints and
-// renders it.
+// renders it, the expressions of the dashboards with Prometheus's parser.
 //
 //	go run . FOLDER
 package main
@@ -9,6 +9,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 )
 
@@ -17,7 +19,7 @@ var checks = []struct {
 	name string
 	run  func(folder string) error
 }{
-	{"Dockerfile", dockerfile}, {"Compose file", composeFile}, {"chart", chart},
+	{"Dockerfile", dockerfile}, {"Compose file", composeFile}, {"chart", chart}, {"dashboards", dashboards},
 }
 
 func main() {
@@ -25,6 +27,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "deploy: want the folder to check")
 		os.Exit(2)
 	}
+	log.SetOutput(io.Discard) // Helm tells of every link that it follows
 	failed := false
 	for _, check := range checks {
 		if err := check.run(os.Args[1]); err != nil {
@@ -32,7 +35,7 @@ func main() {
 			fmt.Fprintf(os.Stderr, "deploy: %s: %v\n", check.name, err)
 			continue
 		}
-		fmt.Println("deploy:", check.name, "is in order")
+		fmt.Printf("deploy: %s: in order\n", check.name)
 	}
 	if failed {
 		os.Exit(1)

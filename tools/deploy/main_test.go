@@ -1,14 +1,23 @@
 package main
 
 import (
+	"io"
+	"log"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 )
 
+const dashboardFile = "grafana/dashboards/coordination.json"
+
 // real is the folder that is checked in earnest.
 const real = "../../deploy"
+
+func TestMain(m *testing.M) {
+	log.SetOutput(io.Discard) // Helm tells of every link that it follows
+	m.Run()
+}
 
 func TestWhatIsThereIsInOrder(t *testing.T) {
 	t.Parallel()
@@ -39,7 +48,20 @@ func TestEveryCheckCanFail(t *testing.T) {
 		{"a template that does not end", "chart", "helm/coordination/templates/service.yaml", "{{ include", "{{ if include", "service.yaml"},
 		{"an object without a name", "chart", "helm/coordination/templates/service.yaml", "  name:", "  named:", "service.yaml"},
 		{"a schema that lets all in", "chart", "helm/coordination/values.schema.json", "", "{}", "takes values with"},
+		{"alerts that are not there", "chart", "helm/coordination/templates/monitoring.yaml", "monitoring/alerts.yaml", "alerts.yaml", "without rules"},
+		{"a dashboard that is not there", "chart", "helm/coordination/templates/monitoring.yaml", "monitoring/coordination.json", "coordination.json", "is no JSON"},
 		{"a chart without a version", "chart", "helm/coordination/Chart.yaml", "version:", "versions:", "version"},
+		{"no JSON", "dashboards", dashboardFile, "{", "{,", "invalid character"},
+		{"a field that no dashboard has by that type", "dashboards", dashboardFile, `"panels": [`, `"panels": 1, "was": [`, "Panels"},
+		{"no uid", "dashboards", dashboardFile, `"uid": "coordination"`, `"uid": ""`, "no uid"},
+		{"two panels of an ID", "dashboards", dashboardFile, `"id": 3,`, `"id": 2,`, "the ID 2"},
+		{"a panel upon another", "dashboards", dashboardFile, `"x": 3,`, `"x": 2,`, "lies upon"},
+		{"a panel beyond the edge", "dashboards", dashboardFile, `"x": 21,`, `"x": 22,`, "beyond the edge"},
+		{"an expression that does not parse", "dashboards", dashboardFile, `"expr": "sum(`, `"expr": "sum((`, "unclosed left parenthesis"},
+		{"a variable that is not declared", "dashboards", dashboardFile, `job=\"$job\"`, `job=\"$jobs\"`, "$jobs"},
+		{"another source of data", "dashboards", dashboardFile, `"uid": "${datasource}"`, `"uid": "abc"`, "datasource"},
+		{"a folder that the provider does not name", "dashboards", "grafana/provisioning/dashboards/coordination.yaml", "/etc/grafana/dashboards", "/var/dashboards", "/var/dashboards"},
+		{"a source that is not Prometheus", "dashboards", "grafana/provisioning/datasources/prometheus.yaml", "http://prometheus:9090", "http://prometheuz:9090", "prometheuz"},
 	} {
 		t.Run(test.check+" with "+test.name, func(t *testing.T) {
 			t.Parallel()
