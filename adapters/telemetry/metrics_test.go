@@ -91,6 +91,9 @@ func measureAll(t *testing.T, tel *Telemetry) {
 	if err := b.Publish(ctx, "some.topic.of.a.caller", ports.Message{}); err != nil {
 		t.Fatal(err)
 	}
+	if err := tel.Bus("memory", &cut{}).Publish(ctx, "coordination.replies", ports.Message{}); err == nil {
+		t.Fatal("published")
+	}
 	if err := b.Subscribe(ctx, ports.Subscription{Topic: "coordination.replies", Group: "g", Handle: func(context.Context, ports.Message) error { return failing }}); !errors.Is(err, failing) {
 		t.Fatal(err)
 	}
@@ -117,7 +120,7 @@ func measureAll(t *testing.T, tel *Telemetry) {
 func finished() *domain.State {
 	s := domain.New(workflowID, template())
 	s.SagaID, s.Status, s.Saga, s.Run = "saga-1", domain.Failed, domain.SagaCompensated, 1
-	s.Steps, s.Undos = make([]domain.StepState, 1), make([]domain.StepState, 1)
+	s.Steps, s.Undos = []domain.StepState{{Status: domain.StepCompleted}}, []domain.StepState{{Status: domain.StepFailed}}
 	s.Compensation = &domain.CompensationState{}
 	return &s
 }
@@ -190,6 +193,11 @@ func (*line) Publish(context.Context, string, ports.Message) error { return nil 
 func (*line) Subscribe(ctx context.Context, s ports.Subscription) error {
 	return s.Handle(ctx, ports.Message{})
 }
+
+// cut is a bus that nothing gets to.
+type cut struct{ ports.Bus }
+
+func (*cut) Publish(context.Context, string, ports.Message) error { return errors.New("cut") }
 
 // refusing has too much in hand.
 type refusing struct{ ports.Workflows }
