@@ -168,7 +168,7 @@ func (q question) unknown(there map[string][]string) (found []string) {
 // ofAlerts are the questions of deploy/prometheus/alerts.yaml.
 func ofAlerts(t *testing.T) (all []question) {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("..", "..", "deploy", "prometheus", "alerts.yaml"))
+	text, err := os.ReadFile(filepath.Join("testdata", "deploy", "prometheus", "alerts.yaml"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -207,7 +207,7 @@ func shown(text string) (labels []string) {
 // they are.
 func ofDashboards(t *testing.T) (all []question) {
 	t.Helper()
-	paths, err := filepath.Glob(filepath.Join("..", "..", "deploy", "grafana", "dashboards", "*.json"))
+	paths, err := filepath.Glob(filepath.Join("testdata", "deploy", "grafana", "dashboards", "*.json"))
 	if err != nil {
 		t.Fatal(err)
 	}
