@@ -13,10 +13,10 @@ TEST_TIMEOUT ?= 15m
 
 REVISION = $(shell git describe --always --dirty --abbrev=12 2>/dev/null)
 
-.PHONY: help build run test sim check bench openapi fmt lint tidy cover clean
+.PHONY: help build run test sim check deploy-check bench openapi fmt lint tidy cover clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## build the programs into bin/
 	go build -ldflags '-X main.revision=$(REVISION)' -o bin/ ./app/cmd/... ./examples/...
@@ -33,6 +33,9 @@ sim: ## simulate N runs from SEED on: make sim SEED=1 N=500
 check: ## check format, vet, staticcheck, go.mod files, generated files, modules alone
 	scripts/check
 
+deploy-check: build ## check what is in deploy/ with the tools that will read it
+	scripts/check-deploy
+
 bench: ## measure throughput and latency against the limit of the machine
 	go run ./app/cmd/bench
 
@@ -48,6 +51,7 @@ lint: ## vet and staticcheck
 tidy: ## tidy every go.mod
 	scripts/each-module go mod tidy
 	cd tools/nats && GOWORK=off go mod tidy
+	cd tools/deploy && GOWORK=off go mod tidy
 
 cover: ## run the tests and print the coverage per function
 	TEST_TIMEOUT=$(TEST_TIMEOUT) scripts/test -coverprofile=coverage.out work

@@ -26,25 +26,33 @@ var (
 		"POST /prepare_fulfillment": 1, "POST /create_shipping_label": 1, "POST /notify_customer": 1}
 	declinedAttempts = map[string]int{"POST /reserve_inventory": 1, "POST /process_payment": 1,
 		"POST /release_reservation": 1, "POST /send_cancellation_notice": 1}
+	completedWebhooks = map[string]int{"webhook workflow.started": 1, "webhook workflow.step.completed": 6, "webhook workflow.completed": 1}
+	declinedWebhooks  = map[string]int{"webhook workflow.started": 1, "webhook workflow.step.completed": 1,
+		"webhook saga.compensating": 1, "webhook saga.compensated": 1, "webhook workflow.failed": 1}
 )
 
 const (
 	startRoute   = "POST /api/v1/workflows/order/start"
 	workflowSpan = "workflow ORDER_FULFILLMENT"
+	webhookSpan  = "webhook " // and the event
 )
 
 // TestOneTraceHoldsAllOfAnOrder draws the traces of two orders from a receiver:
-// the request, every step and attempt, every commit, every undo.
+// the request, every step and attempt, every commit, every undo, every webhook.
 func TestOneTraceHoldsAllOfAnOrder(t *testing.T) {
 	t.Parallel()
 	receiver := otlptest.New(t)
 	shop := harness.OpenShop(t)
-	c := harness.Serve(t, harness.Options{Store: "memory", Participants: shop.File, Ops: true, LogLevel: "debug", Env: harness.Traced(receiver)})
+	c := harness.Serve(t, harness.Options{Store: "memory", Participants: shop.File, Ops: true, Hooks: true, LogLevel: "debug", Env: harness.Traced(receiver)})
+	hooks := harness.NewReceiver(t)
+	hook := hooks.Subscribe(t, c.Client(t))
 	t.Run("completed", func(t *testing.T) {
 		t.Parallel()
 		started := c.Post(t, "/workflows/order/start", canaryOrder("ord-traced-1", canaries["payment token"], "tok_flaky"), "Prefer", "wait=30").Is(201)
 		trace := harness.TraceOf(t, receiver, started.Text("workflowId"), startRoute)
+		trace = withWebhooks(t, receiver, trace, completedWebhooks)
 		isOneTrace(t, c, trace, started.Text("workflowId"), "", completedAttempts)
+		areWebhooks(t, trace, hook.ID, hooks.Of(started.Text("workflowId")))
 		for _, step := range completedSteps {
 			isPath(t, trace, "step "+step, startRoute, workflowSpan)
 		}
@@ -69,7 +77,9 @@ func TestOneTraceHoldsAllOfAnOrder(t *testing.T) {
 		if trace[0].TraceID != id || refused.Text("error", "traceId") != "4bf92f35-77b3-4da6-a3ce-929d0e0e4736" {
 			t.Errorf("the trace is %s, not the caller's; the error says %s", trace[0].TraceID, refused.Text("error", "traceId"))
 		}
+		trace = withWebhooks(t, receiver, trace, declinedWebhooks)
 		isOneTrace(t, c, trace, workflowID, caller, declinedAttempts)
+		areWebhooks(t, trace, hook.ID, hooks.Of(workflowID))
 		isPath(t, trace, "compensate RELEASE_INVENTORY", startRoute, workflowSpan)
 		isPath(t, trace, "POST /release_reservation", startRoute, workflowSpan, "compensate RELEASE_INVENTORY")
 		payment := trace.Named("step PAYMENT_PROCESSING")[0]
@@ -94,7 +104,9 @@ func isOneTrace(t *testing.T, c *harness.Coordinator, trace harness.Trace, workf
 	if faults := trace.Faults(caller); len(faults) > 0 {
 		t.Errorf("%v in%s", faults, trace)
 	}
-	if got := trace.Names("CLIENT"); !maps.Equal(got, attempts) {
+	got := trace.Names("CLIENT")
+	maps.DeleteFunc(got, func(name string, _ int) bool { return strings.HasPrefix(name, webhookSpan) })
+	if !maps.Equal(got, attempts) {
 		t.Errorf("attempts: %v, want %v", got, attempts)
 	}
 	if got := trace.Names("SERVER"); !maps.Equal(got, map[string]int{startRoute: 1}) {

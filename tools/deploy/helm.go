@@ -1,16 +1,17 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"gopkg.in/yaml.v3"
-	"helm.sh/helm/v3/pkg/action"
 	"helm.sh/helm/v3/pkg/chart/loader"
 	"helm.sh/helm/v3/pkg/chartutil"
 	"helm.sh/helm/v3/pkg/engine"
+	"helm.sh/helm/v3/pkg/lint"
 	"helm.sh/helm/v3/pkg/lint/support"
 )
 
@@ -20,7 +21,7 @@ var variants = map[string]map[string]any{
 	"with everything": {
 		"participants":  map[string]any{"payment-service": map[string]any{"transport": "http", "url": "http://payment:8080"}},
 		"templates":     map[string]any{"gift.yaml": "templateId: tmpl-gift\n"},
-		"monitoring":    map[string]any{"serviceMonitor": true, "alerts": true},
+		"monitoring":    map[string]any{"serviceMonitor": true, "alerts": true, "dashboards": true},
 		"networkPolicy": map[string]any{"enabled": true},
 		"nodeSelector":  map[string]any{"disk": "ssd"},
 		"tolerations":   []any{map[string]any{"key": "dedicated", "operator": "Exists"}},
@@ -38,8 +39,7 @@ var wrong = map[string]map[string]any{
 func chart(folder string) error {
 	path := filepath.Join(folder, "helm", "coordination")
 	var findings []string
-	result := action.NewLint().Run([]string{path}, nil)
-	for _, m := range result.Messages {
+	for _, m := range lint.All(path, nil, "shop", true).Messages {
 		if m.Severity >= support.WarningSev {
 			findings = append(findings, m.Error())
 		}
@@ -69,6 +69,32 @@ func render(path string, values map[string]any) (map[string]string, error) {
 	return engine.Render(c, v)
 }
 
+// object is what is looked at of an object of Kubernetes.
+type object struct {
+	APIVersion string `yaml:"apiVersion"`
+	Kind       string
+	Metadata   struct{ Name string }
+	Spec       map[string]any
+	Data       map[string]string
+}
+
+// check reports whether it is one, and whether the files of the chart are in it
+// that it is made of: Helm takes a file that is not there for an empty one.
+func (o *object) check() error {
+	if o.APIVersion == "" || o.Kind == "" || o.Metadata.Name == "" {
+		return errors.New("an object without apiVersion, kind or name")
+	}
+	if groups, _ := o.Spec["groups"].([]any); o.Kind == "PrometheusRule" && len(groups) == 0 {
+		return errors.New("a PrometheusRule without rules")
+	}
+	for name, text := range o.Data {
+		if strings.HasSuffix(name, ".json") && !json.Valid([]byte(text)) {
+			return fmt.Errorf("%s is no JSON", name)
+		}
+	}
+	return nil
+}
+
 // rendered reports whether every document is an object of Kubernetes by its form.
 func rendered(path string, values map[string]any) error {
 	files, err := render(path, values)
@@ -81,19 +107,15 @@ func rendered(path string, values map[string]any) error {
 			continue
 		}
 		for _, document := range strings.Split(text, "\n---") {
-			var object struct {
-				APIVersion string `yaml:"apiVersion"`
-				Kind       string
-				Metadata   struct{ Name string }
-			}
+			var o object
 			if strings.TrimSpace(document) == "" {
 				continue
 			}
-			if err := yaml.Unmarshal([]byte(document), &object); err != nil {
+			if err := yaml.Unmarshal([]byte(document), &o); err != nil {
 				return fmt.Errorf("%s: %w", name, err)
 			}
-			if object.APIVersion == "" || object.Kind == "" || object.Metadata.Name == "" {
-				return fmt.Errorf("%s: an object without apiVersion, kind or name", name)
+			if err := o.check(); err != nil {
+				return fmt.Errorf("%s: %w", name, err)
 			}
 			n++
 		}

@@ -1,7 +1,7 @@
 // Command deploy checks what is in the folder deploy with the code of the tools
 // that will read it: the Dockerfile with BuildKit's parser and linter, the
 // Compose file with Compose's loader, the chart with Helm, which lints and
-// renders it.
+// renders it, the expressions of the dashboards with Prometheus's parser.
 //
 //	go run . FOLDER
 package main
@@ -9,28 +9,33 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"log"
 	"os"
 )
+
+// checks are all there are; each returns what it found wrong in the folder.
+var checks = []struct {
+	name string
+	run  func(folder string) error
+}{
+	{"Dockerfile", dockerfile}, {"Compose file", composeFile}, {"chart", chart}, {"dashboards", dashboards},
+}
 
 func main() {
 	if len(os.Args) != 2 {
 		fmt.Fprintln(os.Stderr, "deploy: want the folder to check")
 		os.Exit(2)
 	}
-	folder := os.Args[1]
+	log.SetOutput(io.Discard) // Helm tells of every link that it follows
 	failed := false
-	for _, check := range []struct {
-		name string
-		run  func(folder string) error
-	}{
-		{"Dockerfile", dockerfile}, {"Compose file", composeFile}, {"chart", chart},
-	} {
-		if err := check.run(folder); err != nil {
+	for _, check := range checks {
+		if err := check.run(os.Args[1]); err != nil {
 			failed = true
 			fmt.Fprintf(os.Stderr, "deploy: %s: %v\n", check.name, err)
 			continue
 		}
-		fmt.Println("deploy:", check.name, "is in order")
+		fmt.Printf("deploy: %s: in order\n", check.name)
 	}
 	if failed {
 		os.Exit(1)
