@@ -18,6 +18,7 @@ import (
 	"github.com/firstviscount/platform-coordination/adapters/webhook"
 	"github.com/firstviscount/platform-coordination/app/config"
 	"github.com/firstviscount/platform-coordination/app/engine"
+	"github.com/firstviscount/platform-coordination/app/retention"
 )
 
 // ErrUnfinished: a stop had to cut something off. Nothing is lost by it: other
@@ -49,6 +50,7 @@ type parts struct {
 	Ready      *readiness
 	Inbox      *inbox
 	Dispatcher *webhook.Dispatcher
+	Sweeper    *retention.Sweeper
 }
 
 // New assembles a service; ctx bounds the opening of its store. The error names
@@ -81,6 +83,7 @@ func graph(ctx context.Context, settings config.Service, log *slog.Logger, opene
 		observation,
 		messageBus,
 		hooks,
+		sweeping,
 		api,
 	)
 }
@@ -111,6 +114,7 @@ func (s *Service) Start(ctx context.Context) error {
 	for _, e := range s.endpoints() {
 		e.serve()
 	}
+	s.parts.Sweeper.Start()
 	s.parts.Ready.Store(true)
 	return nil
 }
@@ -136,6 +140,7 @@ func (s *Service) Stop(ctx context.Context) error {
 // drain ends the work in the order in which it depends on each other: callers
 // that wait for a workflow are let go by the engine.
 func (s *Service) drain(ctx context.Context) error {
+	s.parts.Sweeper.Close()
 	s.api.shut(ctx)
 	s.parts.Inbox.close()
 	early, cancel := beforeEnd(ctx, quietTime)
