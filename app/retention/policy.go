@@ -76,18 +76,18 @@ func (p *part) name() string {
 // these find less to take along.
 func parts(p Policy, store Store) []*part {
 	ended := func(status domain.Status, age time.Duration) *part {
-		return &part{kind: Workflows, status: status, age: age, purge: func(ctx context.Context, t time.Time, limit int) (int, error) {
+		return &part{kind: Workflows, status: status, age: age, size: MinStep, purge: func(ctx context.Context, t time.Time, limit int) (int, error) {
 			return store.PurgeWorkflows(ctx, status, t, limit)
 		}}
 	}
 	all := []*part{
-		{kind: Deliveries, age: p.Deliveries, purge: store.PurgeDeliveries},
+		{kind: Deliveries, age: p.Deliveries, size: MinStep, purge: store.PurgeDeliveries},
 		ended(domain.Completed, p.Completed),
 		ended(domain.Failed, p.Failed),
 		ended(domain.Cancelled, p.Cancelled),
-		{kind: Idempotency, age: IdempotencyKept, purge: store.PurgeIdempotency},
-		{kind: Audit, age: p.Audit, purge: store.PurgeAudit},
-		{kind: Batches, age: p.Batches, purge: store.PurgeBatches},
+		{kind: Idempotency, age: IdempotencyKept, size: MinStep, purge: store.PurgeIdempotency},
+		{kind: Audit, age: p.Audit, size: MinStep, purge: store.PurgeAudit},
+		{kind: Batches, age: p.Batches, size: MinStep, purge: store.PurgeBatches},
 	}
 	return slices.DeleteFunc(all, func(p *part) bool { return p.age <= 0 })
 }

@@ -19,13 +19,15 @@ const (
 	// StepTarget is how long a step should take: whoever commits at that moment
 	// may have to wait for it.
 	StepTarget = 5 * time.Millisecond
-	// Rest is how many times as long as a step took the sweeper rests after it.
-	Rest = 19
-	// MaxStep is how many things a step removes at most.
-	MaxStep = 64
+	// LongRest is how many times as long as a step took the sweeper rests after
+	// it: removal has half a percent of the time.
+	LongRest = 199
+	// ShortRest is the same when removal does not keep up otherwise: a twentieth.
+	ShortRest = 19
+	// MinStep and MaxStep bound how many things a step removes. Fewer would cost
+	// as much.
+	MinStep, MaxStep = 8, 64
 
-	// firstStep is how many things a step removes before it is known how long that takes.
-	firstStep = 8
 	// minRest is how long the sweeper rests at least.
 	minRest = 5 * time.Millisecond
 	// maxSweep is how long a sweep goes on before it tells what it has done.
@@ -59,6 +61,7 @@ type Sweeper struct {
 	Deps
 	every time.Duration
 	parts []*part
+	rest  time.Duration // LongRest to ShortRest; only run uses it
 	// current is when a sweep last left nothing over its age, in Unix nanoseconds.
 	current atomic.Int64
 
@@ -82,10 +85,7 @@ func New(cfg Config, d Deps) (*Sweeper, error) {
 	if d.Removed == nil {
 		d.Removed = func(Removed) {}
 	}
-	s := &Sweeper{Deps: d, every: cfg.Every, parts: parts(cfg.Policy, d.Store)}
-	for _, p := range s.parts {
-		p.size = firstStep
-	}
+	s := &Sweeper{Deps: d, every: cfg.Every, parts: parts(cfg.Policy, d.Store), rest: LongRest}
 	s.current.Store(d.Clock.Now().UnixNano())
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil
@@ -110,7 +110,8 @@ func (s *Sweeper) Behind() time.Duration {
 	return max(s.Clock.Now().Sub(time.Unix(0, s.current.Load())), 0)
 }
 
-// run sweeps until Close. Replicas that start together begin apart.
+// run sweeps until Close. Replicas that start together begin apart. A sweep that
+// ran out of time is followed by one that rests half as long.
 func (s *Sweeper) run() {
 	pause, failures := s.upTo(s.every), 0
 	for s.wait(pause) {
@@ -122,10 +123,12 @@ func (s *Sweeper) run() {
 			pause = min(s.every<<min(failures, 10), max(maxBackoff, s.every))
 			failures++
 			s.Logger.Warn("not everything over its age could be removed; it is tried again later", "error", err, "in", pause)
-		case more:
+		case more: // it does not keep up
 			pause, failures = 0, 0
+			s.rest = max(s.rest/2, ShortRest)
 		default:
 			pause, failures = s.every, 0
+			s.rest = min(s.rest*2, LongRest)
 		}
 		pause += s.upTo(pause / 4)
 	}
@@ -190,7 +193,7 @@ func (s *Sweeper) step(p *part, now time.Time) (n int, full bool, err error) {
 	}
 	full = err == nil && n >= size
 	p.size = next(size, full, took)
-	rest := max(Rest*took, minRest)
+	rest := max(s.rest*took, minRest)
 	s.wait(rest + s.upTo(rest/4))
 	return n, full, err
 }
@@ -199,7 +202,7 @@ func (s *Sweeper) step(p *part, now time.Time) (n int, full bool, err error) {
 func next(size int, full bool, took time.Duration) int {
 	switch {
 	case took > StepTarget:
-		return max(size/2, 1)
+		return max(size/2, MinStep)
 	case full && took < StepTarget/2:
 		return min(size*2, MaxStep)
 	}

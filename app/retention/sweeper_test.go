@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -70,6 +71,13 @@ func (s *shelf) left() map[string]int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return maps.Clone(s.things)
+}
+
+// taken are the steps that removed anything.
+func (s *shelf) taken() []step {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.steps)
 }
 
 func (s *shelf) PurgeWorkflows(ctx context.Context, status domain.Status, t time.Time, limit int) (int, error) {
@@ -147,6 +155,8 @@ func TestWhatIsOverItsAgeGoesAndNothingElseIsAskedFor(t *testing.T) {
 		}
 		want := map[string]time.Duration{"completed": 30 * day, "failed": 90 * day, "cancelled": 20 * day, "deliveries": 10 * day,
 			"audit": 365 * day, "idempotency": 7 * day}
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		for part, age := range want {
 			if got := s.ages[part]; got < age || got > age+time.Minute {
 				t.Errorf("%s were asked for that are older than %s, want %s", part, got, age)
@@ -166,36 +176,45 @@ func TestWhatIsOverItsAgeGoesAndNothingElseIsAskedFor(t *testing.T) {
 	})
 }
 
-// A sweeper may have a twentieth of the time, in steps that last a few milliseconds.
+// A sweeper has half a percent of the time, in steps of a few milliseconds; when
+// that is too little, up to a twentieth.
 func TestStepsAreSmallAndFarApart(t *testing.T) {
-	for name, each := range map[string]time.Duration{"fast": 50 * time.Microsecond, "slow": 2 * time.Millisecond, "very slow": 200 * time.Millisecond} {
+	for name, each := range map[string]time.Duration{"fast": 50 * time.Microsecond, "slow": 2 * time.Millisecond, "very slow": 5 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, func(t *testing.T) {
-				s := &shelf{things: map[string]int{"completed": 1_000_000, "failed": 1_000_000},
+				s := &shelf{things: map[string]int{"completed": 10_000_000, "failed": 10_000_000},
 					took: func(limit int) time.Duration { return time.Duration(limit) * each }}
 				sweep(t, s)
-				time.Sleep(retention.DefaultEvery)
+				time.Sleep(4 * time.Minute) // within the first sweep
 				synctest.Wait()
-				s.mu.Lock()
-				defer s.mu.Unlock()
-				if len(s.steps) < 15 {
-					t.Fatalf("only %d steps in five minutes", len(s.steps))
-				}
-				var busy time.Duration
-				for i, st := range s.steps {
-					busy += st.end.Sub(st.begun)
-					if i > 10 && st.end.Sub(st.begun) > max(retention.StepTarget, each) {
-						t.Fatalf("step %d took %s for %d", i, st.end.Sub(st.begun), st.n)
-					}
-					if i > 0 && st.begun.Sub(s.steps[i-1].end) < retention.Rest*s.steps[i-1].end.Sub(s.steps[i-1].begun) {
-						t.Fatalf("step %d began %s after one that took %s", i, st.begun.Sub(s.steps[i-1].end), s.steps[i-1].end.Sub(s.steps[i-1].begun))
-					}
-				}
-				if all := s.steps[len(s.steps)-1].end.Sub(s.steps[0].begun); busy > all/retention.Rest {
-					t.Errorf("busy for %s of %s", busy, all)
+				first := len(s.taken())
+				farApart(t, s.taken(), retention.LongRest, max(retention.StepTarget, retention.MinStep*each))
+				time.Sleep(time.Hour)
+				synctest.Wait()
+				farApart(t, s.taken(), retention.ShortRest, max(retention.StepTarget, retention.MinStep*each))
+				if later := len(s.taken()) - first; later < 5*15*first {
+					t.Errorf("%d steps in four minutes and %d in an hour: it did not become faster", first, later)
 				}
 			})
 		})
+	}
+}
+
+// farApart expects steps that last no longer than most, once the sweeper has
+// found their size, with rests in between.
+func farApart(t *testing.T, steps []step, rest, most time.Duration) {
+	t.Helper()
+	if len(steps) < 5 {
+		t.Fatalf("only %d steps", len(steps))
+	}
+	for i := 1; i < len(steps); i++ {
+		if took := steps[i].end.Sub(steps[i].begun); i > 20 && took > most {
+			t.Fatalf("step %d took %s for %d", i, took, steps[i].n)
+		}
+		before := steps[i-1].end.Sub(steps[i-1].begun)
+		if pause := steps[i].begun.Sub(steps[i-1].end); pause < rest*before {
+			t.Fatalf("step %d began %s after one that took %s", i, pause, before)
+		}
 	}
 }
 
@@ -282,7 +301,7 @@ func TestReplicasBeginApart(t *testing.T) {
 		time.Sleep(10 * time.Minute)
 		synctest.Wait()
 		for s, want := range map[*shelf]time.Duration{one: time.Minute, other: 3 * time.Minute} {
-			if got := s.steps[0].begun.Sub(begun); got < want || got > want+time.Second {
+			if got := s.taken()[0].begun.Sub(begun); got < want || got > want+time.Second {
 				t.Errorf("began after %s, want %s", got, want)
 			}
 		}
@@ -304,8 +323,8 @@ func TestCloseEndsAStepThatIsUnderWay(t *testing.T) {
 		sweeper.Start()
 		time.Sleep(time.Hour)
 		synctest.Wait()
-		if len(s.steps) > 0 || lines.Len() > 0 {
-			t.Errorf("after Close: %d steps, log %q", len(s.steps), lines.String())
+		if len(s.taken()) > 0 || lines.Len() > 0 {
+			t.Errorf("after Close: %d steps, log %q", len(s.taken()), lines.String())
 		}
 	})
 }
