@@ -232,7 +232,7 @@ func (s *briefScene) tables(t *testing.T, store string, stays int) {
 		"SELECT count(*) FROM events WHERE nr NOT IN (SELECT nr FROM workflows)":                        0,
 		"SELECT count(*) FROM deliveries WHERE workflow_id NOT IN (SELECT workflow_id FROM workflows)":  0,
 		"SELECT count(*) FROM idempotency WHERE workflow_id NOT IN (SELECT workflow_id FROM workflows)": 0,
-		"SELECT count(*) FROM idempotency":                                                              1, // of the one that is active
+		"SELECT count(*) FROM idempotency":                                                              stays, // the client gives every start a key
 		"SELECT count(*) FROM audit":                                                                    0,
 	} {
 		harness.Eventually(t, sweepTimeout, fmt.Sprintf("%s to be %d", query, want), func() (string, bool) {
