@@ -43,6 +43,9 @@ type Config struct {
 	Policy Policy
 	// Every is how often it looks for what is over its age. Default 5 minutes.
 	Every time.Duration
+	// Rest is how many times as long as a step took the sweeper rests after it,
+	// to begin with. Default LongRest.
+	Rest int
 }
 
 // Deps are what a sweeper works with. Logger and Removed may be nil.
@@ -79,13 +82,16 @@ func New(cfg Config, d Deps) (*Sweeper, error) {
 	if cfg.Every <= 0 {
 		cfg.Every = DefaultEvery
 	}
+	if cfg.Rest <= 0 {
+		cfg.Rest = LongRest
+	}
 	if d.Logger == nil {
 		d.Logger = slog.New(slog.DiscardHandler)
 	}
 	if d.Removed == nil {
 		d.Removed = func(Removed) {}
 	}
-	s := &Sweeper{Deps: d, every: cfg.Every, parts: parts(cfg.Policy, d.Store), rest: LongRest}
+	s := &Sweeper{Deps: d, every: cfg.Every, parts: parts(cfg.Policy, d.Store), rest: time.Duration(cfg.Rest)}
 	s.current.Store(d.Clock.Now().UnixNano())
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	return s, nil

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/app/config"
+	"github.com/firstviscount/platform-coordination/app/retention"
 )
 
 // options are the command line.
@@ -35,6 +36,7 @@ type options struct {
 	seal         bool
 	finished     int
 	purge        int
+	purgeRest    int
 	rounds       int
 	observed     bool
 }
@@ -77,12 +79,13 @@ func parse() (options, error) {
 	seal := flag.Bool("seal", true, "encrypt what is stored, as the coordinator does")
 	finished := flag.Int("finished", 0, "also compare SQL stores that hold so many finished workflows with empty ones")
 	purge := flag.Int("purge", 0, "instead, compare starts on SQL stores while retention removes so many workflows with starts while it does not, in -rounds pairs")
+	purgeRest := flag.Int("purge-rest", retention.LongRest, "how many times as long as a step of retention took it rests after it")
 	rounds := flag.Int("rounds", 1, "how often all cases are run, in turn; then the medians are shown")
 	observed := flag.Bool("telemetry", false, "keep metrics, and make traces if OTEL_EXPORTER_OTLP_ENDPOINT is set")
 	flag.Parse()
 	o := options{stores: strings.Split(*stores, ","), participants: strings.Split(*participants, ","), starts: strings.Split(*starts, ","),
 		sagas: strings.Split(*sagas, ","), duration: *duration, profile: *profile, limit: *limit, seal: *seal, finished: *finished, rounds: *rounds,
-		observed: *observed, purge: *purge}
+		observed: *observed, purge: *purge, purgeRest: *purgeRest}
 	if o.rounds < 1 {
 		return o, errors.New("-rounds: want at least 1")
 	}

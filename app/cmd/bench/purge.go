@@ -69,13 +69,14 @@ func measurePurge(ctx context.Context, srv *server, c testCase, o options) error
 		var pair [2]*sweptRound
 		for j := range pair {
 			which := (i + j) % 2
-			if pair[which], err = sweptLoad(ctx, s, c, which == 1); err != nil {
+			if pair[which], err = sweptLoad(ctx, s, c, o.purgeRest*which); err != nil {
 				return err
 			}
 		}
 		pairs = append(pairs, pair)
 	}
-	return tellPurge(c, pairs)
+	tellPurge(c, pairs)
+	return nil
 }
 
 // record runs the case until one workflow has ended.
@@ -98,11 +99,11 @@ type sweptRound struct {
 	removed       int
 }
 
-// sweptLoad runs one round, with a sweeper as the coordinator has one if sweeping.
-func sweptLoad(ctx context.Context, s *subject, c testCase, sweeping bool) (*sweptRound, error) {
+// sweptLoad runs one round, with a sweeper as the coordinator has one unless rest is 0.
+func sweptLoad(ctx context.Context, s *subject, c testCase, rest int) (*sweptRound, error) {
 	var removed atomic.Int64
-	if sweeping {
-		sweeper, err := retention.New(retention.Config{Policy: retention.Policy{Completed: keptFor}, Every: sweepEvery}, retention.Deps{
+	if rest > 0 {
+		sweeper, err := retention.New(retention.Config{Policy: retention.Policy{Completed: keptFor}, Every: sweepEvery, Rest: rest}, retention.Deps{
 			Store: s.store, Clock: engine.SystemClock{}, Entropy: engine.SystemEntropy{},
 			Removed: func(r retention.Removed) { removed.Add(int64(r.N)) }})
 		if err != nil {
@@ -119,13 +120,13 @@ func sweptLoad(ctx context.Context, s *subject, c testCase, sweeping bool) (*swe
 	r := &sweptRound{perSecond: float64(len(whole)) / time.Since(begun).Seconds(), starts: starts, whole: whole, removed: int(removed.Load())}
 	slices.Sort(r.starts)
 	slices.Sort(r.whole)
-	if sweeping && r.removed == 0 {
+	if rest > 0 && r.removed == 0 {
 		return nil, errors.New("-purge: the backlog was too small for so many rounds")
 	}
 	return r, nil
 }
 
-func tellPurge(c testCase, pairs [][2]*sweptRound) error {
+func tellPurge(c testCase, pairs [][2]*sweptRound) {
 	at := func(sorted []time.Duration, q float64) float64 { return ms(sorted[int(q*float64(len(sorted)-1))]) }
 	removed := make([]float64, len(pairs))
 	for i, p := range pairs {
@@ -150,7 +151,6 @@ func tellPurge(c testCase, pairs [][2]*sweptRound) error {
 		middleRatio := middle(ratios)
 		fmt.Printf("  %-16s without %8.2f, with %8.2f; ratio %.2f (%.2f to %.2f)\n", m.name, middle(without), middle(with), middleRatio, slices.Min(ratios), slices.Max(ratios))
 	}
-	return nil
 }
 
 // middle is the median.
