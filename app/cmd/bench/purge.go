@@ -151,6 +151,15 @@ func tellPurge(c testCase, pairs [][2]*sweptRound) {
 		middleRatio := middle(ratios)
 		fmt.Printf("  %-16s without %8.2f, with %8.2f; ratio %.2f (%.2f to %.2f)\n", m.name, middle(without), middle(with), middleRatio, slices.Min(ratios), slices.Max(ratios))
 	}
+	var all [2][]time.Duration
+	for _, p := range pairs {
+		for i := range all {
+			all[i] = append(all[i], p[i].starts...)
+		}
+	}
+	slices.Sort(all[0])
+	slices.Sort(all[1])
+	fmt.Printf("  start p99 ms over all rounds: without %.2f, with %.2f\n", at(all[0], .99), at(all[1], .99))
 }
 
 // middle is the median.
