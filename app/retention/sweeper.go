@@ -26,10 +26,12 @@ const (
 	ShortRest = 19
 	// MinStep and MaxStep bound how many things a step removes. Fewer would cost
 	// as much.
-	MinStep, MaxStep = 8, 64
+	MinStep, MaxStep = 16, 64
 
 	// minRest is how long the sweeper rests at least.
 	minRest = 5 * time.Millisecond
+	// maxRest is how long it rests at most, after a step that hung.
+	maxRest = 5 * time.Minute
 	// maxSweep is how long a sweep goes on before it tells what it has done.
 	maxSweep = 5 * time.Minute
 	// maxBackoff is how long a store that fails is left alone at most.
@@ -199,7 +201,7 @@ func (s *Sweeper) step(p *part, now time.Time) (n int, full bool, err error) {
 	}
 	full = err == nil && n >= size
 	p.size = next(size, full, took)
-	rest := max(s.rest*took, minRest)
+	rest := min(max(s.rest*took, minRest), maxRest)
 	s.wait(rest + s.upTo(rest/4))
 	return n, full, err
 }
