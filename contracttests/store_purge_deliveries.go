@@ -16,7 +16,9 @@ func purgeDeliveryRules() []StoreRule {
 		rule("PurgeWorkflows: removes the deliveries of what it removes", purgeTakesDeliveries),
 		rule("PurgeWorkflows: those whose deliveries are still on their way stay", purgeSparesUntold),
 		rule("PurgeWorkflows: a workflow of which a delivery is asked for meanwhile stays, or both are gone", purgeAgainstRedelivery),
+		rule("PurgeWorkflows: deliveries of inactive subscriptions hold nothing up, for nobody attempts them", purgesAbandoned),
 		rule("PurgeDeliveries: removes settled deliveries of events before t", purgesDeliveries),
+		rule("PurgeDeliveries: removes those of inactive subscriptions, settled or not", purgesAbandonedDeliveries),
 		rule("PurgeDeliveries: removes at most limit, oldest first, and returns how many; fewer means no more", purgeDeliveriesLimit),
 	}
 }
@@ -184,6 +186,54 @@ func purgeDeliveriesLimit(p *probe) {
 			p.undelivered(fmt.Sprintf("after %d went", gone), webhook, left[webhook]...)
 		}
 	}
+}
+
+// abandon leaves a delivery of each workflow unsettled at an inactive
+// subscription, as a crash does while it is being disabled.
+func (p *probe) abandon(webhook int, rows ...ports.Row) {
+	done, err := p.store.DisableWebhook(p.ctx, WebhookID(webhook), "the receiver is gone", Epoch)
+	p.must(err, "DisableWebhook")
+	p.want(done, "subscription %d was not active", webhook)
+	for _, row := range rows {
+		key := ports.DeliveryKey{WebhookID: WebhookID(webhook), WorkflowID: row.WorkflowID, Sequence: row.Version}
+		p.must(p.store.Redeliver(p.ctx, key, nil, nil), "Redeliver")
+		p.want(!p.delivery(key).NextAttemptAt.IsZero(), "a delivery that is asked for is settled")
+	}
+}
+
+func purgesAbandoned(p *probe) {
+	p.live("r1")
+	p.subscribe(1)
+	abandoned := p.end(0, domain.Completed, Telling(FixtureEvent))
+	held := p.end(1, domain.Completed, Telling(FixtureEvent))
+	p.take("r1", map[string]int{WebhookID(1): 1}) // of the first, by whoever does not come back
+	p.abandon(1, abandoned, held)
+	p.subscribe(2)
+	told := p.end(2, domain.Completed, Telling(FixtureEvent))
+	p.purge(domain.Completed, Epoch.AddDate(1, 0, 0), 10, 2)
+	p.gone(0)
+	p.gone(1)
+	p.whole(2, told)
+	p.undelivered("after a purge", 1)
+	p.undelivered("after a purge", 2, 2)
+}
+
+func purgesAbandonedDeliveries(p *probe) {
+	p.live("r1")
+	p.subscribe(1)
+	rows := []ports.Row{p.tell(0), p.tell(1), p.tell(2)}
+	p.attempt(ports.DeliveryDelivered, 1)
+	p.abandon(1, rows[0], rows[2])
+	p.subscribe(2)
+	p.tell(3)
+	cut := rows[2].UpdatedAt
+	p.purgedDeliveries(cut, 1, 1)
+	p.undelivered("after a purge of the oldest", 1, 1, 2)
+	p.purgedDeliveries(cut, 10, 1)
+	p.undelivered("after a purge", 1, 2)
+	p.purgedDeliveries(Epoch.AddDate(1, 0, 0), 10, 1)
+	p.undelivered("after a later purge", 1)
+	p.undelivered("of an active subscription", 2, 3)
 }
 
 // entry gives the n-th audit entry to a call that keeps it.

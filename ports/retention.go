@@ -13,10 +13,12 @@ import (
 type Purger interface {
 	// PurgeWorkflows removes workflows that ended with a status before t: their
 	// rows, events, idempotency records and deliveries. Those whose events or
-	// deliveries are still on their way stay. Counts stay; what lists sum up no
-	// longer includes them.
+	// deliveries are still on their way stay; deliveries of inactive subscriptions
+	// are not, for nobody attempts them. Counts stay; what lists sum up no longer
+	// includes them.
 	PurgeWorkflows(ctx context.Context, status domain.Status, t time.Time, limit int) (int, error)
-	// PurgeDeliveries removes settled deliveries of events before t.
+	// PurgeDeliveries removes deliveries of events before t that are settled, or
+	// whose subscription is inactive.
 	PurgeDeliveries(ctx context.Context, t time.Time, limit int) (int, error)
 	// PurgeAudit removes audit entries made before t.
 	PurgeAudit(ctx context.Context, t time.Time, limit int) (int, error)

@@ -24,6 +24,18 @@ func brokenDeliveryPurgers() []brokenStore {
 			}
 			return givesUpAndPurges(ctx, f, c)
 		})},
+		{fault: "a purge waits for what nobody attempts", promise: workflows + "deliveries of inactive subscriptions hold nothing up, for nobody attempts them", breaks: purgers(func(ctx context.Context, f *faulty, c purgeCall) (int, error) {
+			if waits, err := anyPending(ctx, f); waits || err != nil {
+				return 0, err
+			}
+			return c.on(ctx, f)
+		})},
+		{fault: "what nobody attempts stays", promise: deliveries + "removes those of inactive subscriptions, settled or not", breaks: purgesDeliveries(func(ctx context.Context, f *faulty, t time.Time, limit int) (int, error) {
+			if waits, err := anyPending(ctx, f); waits || err != nil {
+				return 0, err
+			}
+			return f.Store.PurgeDeliveries(ctx, t, limit)
+		})},
 		{fault: "deliveries purged to the end", promise: deliveries + "removes settled deliveries of events before t", breaks: purgesDeliveries(func(ctx context.Context, f *faulty, t time.Time, limit int) (int, error) {
 			return f.Store.PurgeDeliveries(ctx, t.Add(time.Hour), limit)
 		})},
@@ -32,6 +44,12 @@ func brokenDeliveryPurgers() []brokenStore {
 			return f.Store.PurgeDeliveries(ctx, t, limit)
 		})},
 	}
+}
+
+// anyPending reports whether a delivery is PENDING, whoever it is for.
+func anyPending(ctx context.Context, f *faulty) (bool, error) {
+	page, err := f.Store.ListDeliveries(ctx, ports.DeliveryQuery{Status: ports.DeliveryPending, Limit: 1})
+	return page.Total > 0, err
 }
 
 // givesUpAndPurges fails what is on its way before it purges.

@@ -272,9 +272,12 @@ func (s *Store) dropDeliveries(workflowID string) {
 	}
 }
 
-// telling reports whether a delivery of a workflow is not settled.
+// telling reports whether a delivery of a workflow will still be attempted.
 func (s *Store) telling(workflowID string) bool {
 	for _, sub := range s.webhooks {
+		if !sub.webhook.Active {
+			continue
+		}
 		for _, d := range sub.deliveries[workflowID] {
 			if !d.NextAttemptAt.IsZero() {
 				return true

@@ -70,7 +70,8 @@ func (s *Store) PurgeBatches(ctx context.Context, t time.Time, limit int) (int, 
 	return len(old), nil
 }
 
-// PurgeDeliveries removes settled deliveries of events before t, oldest first.
+// PurgeDeliveries removes deliveries of events before t that nobody attempts any
+// more, oldest first.
 func (s *Store) PurgeDeliveries(ctx context.Context, t time.Time, limit int) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -79,7 +80,11 @@ func (s *Store) PurgeDeliveries(ctx context.Context, t time.Time, limit int) (in
 	}
 	var old []*delivery
 	for _, sub := range s.webhooks {
-		for _, status := range []ports.DeliveryStatus{ports.DeliveryDelivered, ports.DeliveryFailed} {
+		over := []ports.DeliveryStatus{ports.DeliveryDelivered, ports.DeliveryFailed}
+		if !sub.webhook.Active {
+			over = deliveryStatuses
+		}
+		for _, status := range over {
 			n := 0
 			for d := range sub.listed[status].after(nil, true) {
 				if n++; n > limit || !d.CreatedAt.Before(t) {

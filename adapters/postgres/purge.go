@@ -22,19 +22,24 @@ const purgeSlot = -1
 
 const (
 	// lockOldSQL leaves alone what a commit is changing, and what was reopened
-	// meanwhile: Postgres checks a row again before it locks it.
+	// meanwhile: Postgres checks a row again before it locks it. Deliveries of
+	// subscriptions that are inactive, or gone, hold nothing up: they are there
+	// because somebody asked for them, or a crash interrupted what fails them.
 	lockOldSQL = `
 SELECT workflow_id FROM workflows w
 WHERE NOT active AND ended_status = $1 AND ended_at < $2
 AND NOT EXISTS (SELECT FROM outbox o WHERE o.workflow_id = w.workflow_id)
-AND NOT EXISTS (SELECT FROM deliveries d WHERE d.workflow_id = w.workflow_id AND d.next_at IS NOT NULL)
+AND NOT EXISTS (SELECT FROM deliveries d WHERE d.workflow_id = w.workflow_id AND d.next_at IS NOT NULL
+	AND EXISTS (SELECT FROM webhooks h WHERE h.nr = d.webhook AND h.active))
 ORDER BY ended_at LIMIT $3 FOR UPDATE OF w SKIP LOCKED`
 
 	// lockSettledSQL keeps deliveries from being asked for again, without waiting
 	// for those that are being changed.
 	lockSettledSQL = `
 SELECT workflow_id, count(*) FROM (
-	SELECT workflow_id FROM deliveries WHERE workflow_id = ANY ($1) AND next_at IS NULL FOR UPDATE SKIP LOCKED
+	SELECT workflow_id FROM deliveries d WHERE workflow_id = ANY ($1)
+	AND (next_at IS NULL OR NOT EXISTS (SELECT FROM webhooks h WHERE h.nr = d.webhook AND h.active))
+	FOR UPDATE OF d SKIP LOCKED
 ) d
 GROUP BY workflow_id`
 
@@ -67,7 +72,8 @@ DELETE FROM audit WHERE (at, id) IN (
 
 	// purgeDeliveriesSQL hops from subscription to subscription, and merges what
 	// is oldest of each. Of those that are gone or inactive it takes what is not
-	// settled too: a commit made it at the moment when they became so.
+	// settled too: see lockOldSQL, or a commit made it at the moment when they
+	// became so.
 	purgeDeliveriesSQL = `
 WITH RECURSIVE hooks(webhook) AS (
 	SELECT min(webhook) FROM deliveries
@@ -138,7 +144,8 @@ func (s *Store) PurgeWorkflows(ctx context.Context, status domain.Status, t time
 	})
 }
 
-// lockSettled locks the settled deliveries of workflows, and says how many of each.
+// lockSettled locks the deliveries of workflows that nobody attempts any more,
+// and says how many of each.
 func lockSettled(ctx context.Context, tx pgx.Tx, ids []string) ([]int64, error) {
 	place := make(map[string]int, len(ids))
 	for i, id := range ids {
@@ -165,7 +172,8 @@ func (s *Store) PurgeBatches(ctx context.Context, t time.Time, limit int) (int, 
 	return s.purgeRows(ctx, "purge batches", purgeBatchSQL, t, limit, 1)
 }
 
-// PurgeDeliveries removes settled deliveries of events before t, oldest first.
+// PurgeDeliveries removes deliveries of events before t that nobody attempts any
+// more, oldest first.
 func (s *Store) PurgeDeliveries(ctx context.Context, t time.Time, limit int) (int, error) {
 	return s.purgeRows(ctx, "purge deliveries", purgeDeliveriesSQL, t, limit, purgeDeliveriesStep)
 }

@@ -39,7 +39,11 @@ func TestPurgeAmongCommits(t *testing.T) {
 			return err
 		}
 	}
-	stop := lanes(t, purge(domain.Completed), purge(domain.Failed), purge(domain.Failed))
+	keys := func() error {
+		_, err := store.PurgeIdempotency(t.Context(), contracttests.Epoch.AddDate(1, 0, 0), 7)
+		return err
+	}
+	stop := lanes(t, purge(domain.Completed), purge(domain.Failed), purge(domain.Failed), keys, keys)
 	var committing sync.WaitGroup
 	for writer := range writers {
 		committing.Go(func() {
@@ -105,7 +109,7 @@ func lanes(t *testing.T, each ...func() error) (stop func()) {
 }
 
 // TestPurgeAmongDeliveries purges while deliveries are made, settled and asked
-// for again, and while their subscription is removed and made again.
+// for again, and while their subscription is disabled, removed and made again.
 func TestPurgeAmongDeliveries(t *testing.T) {
 	t.Parallel()
 	dsn := pgtest.Migrated(t)
@@ -116,12 +120,12 @@ func TestPurgeAmongDeliveries(t *testing.T) {
 	}
 	room := map[string]int{contracttests.WebhookID(1): 20, contracttests.WebhookID(2): 20}
 	random := rand.New(rand.NewPCG(3, 3))
-	stop := lanes(t,
-		func() error { _, err := store.PurgeWorkflows(ctx, domain.Completed, later, 7); return err },
-		func() error {
-			_, err := store.PurgeDeliveries(ctx, contracttests.Epoch.Add(time.Minute), 7)
-			return err
-		},
+	workflows := func() error { _, err := store.PurgeWorkflows(ctx, domain.Completed, later, 7); return err }
+	deliveries := func() error {
+		_, err := store.PurgeDeliveries(ctx, contracttests.Epoch.Add(time.Minute), 7)
+		return err
+	}
+	stop := lanes(t, workflows, workflows, deliveries, deliveries,
 		func() error {
 			claimed, err := store.ClaimDeliveries(ctx, "r1", room)
 			var attempts []ports.Attempt
@@ -142,7 +146,10 @@ func TestPurgeAmongDeliveries(t *testing.T) {
 			return err
 		},
 		func() error {
-			return errors.Join(store.SaveWebhook(ctx, contracttests.WebhookOf(2), nil), store.DeleteWebhook(ctx, contracttests.WebhookID(2), nil))
+			hook := contracttests.WebhookOf(2)
+			err := store.SaveWebhook(ctx, hook, nil)
+			_, disabled := store.DisableWebhook(ctx, hook.ID, "the receiver is gone", later)
+			return errors.Join(err, disabled, store.DeleteWebhook(ctx, hook.ID, nil))
 		},
 	)
 	for n := range 150 {

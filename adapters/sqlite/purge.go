@@ -14,11 +14,15 @@ import (
 const purgeStep = 64
 
 const (
+	// oldWorkflowsSQL: deliveries of inactive subscriptions hold nothing up. They
+	// are there because somebody asked for them, or a crash interrupted what fails
+	// them.
 	oldWorkflowsSQL = `
 SELECT nr, workflow_id, type, status, priority, started_at, ended_at FROM workflows w INDEXED BY workflows_ended_at
 WHERE NOT active AND ended_status = ?1 AND ended_at < ?2
 AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.workflow_id = w.workflow_id)
-AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.workflow_id = w.workflow_id AND d.next_at IS NOT NULL)
+AND NOT EXISTS (SELECT 1 FROM deliveries d WHERE d.workflow_id = w.workflow_id AND d.next_at IS NOT NULL
+	AND EXISTS (SELECT 1 FROM webhooks h WHERE h.nr = d.webhook AND h.active))
 ORDER BY ended_at LIMIT ?3`
 
 	dropWorkflowSQL = `DELETE FROM workflows WHERE nr = ?1`
@@ -29,10 +33,22 @@ ORDER BY ended_at LIMIT ?3`
 
 	dropDeliveriesOfSQL = `DELETE FROM deliveries WHERE workflow_id = ?1`
 
+	// purgeDeliveriesSQL adds to what is settled what is not, of inactive
+	// subscriptions. That is rare, but may be much: its order is not worth a scan
+	// of all of it for each step.
 	purgeDeliveriesSQL = `
-DELETE FROM deliveries WHERE (webhook, workflow_id, sequence) IN (
-	SELECT webhook, workflow_id, sequence FROM deliveries INDEXED BY deliveries_settled
-	WHERE next_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2)`
+WITH settled AS (
+	SELECT webhook, workflow_id, sequence, created_at FROM deliveries INDEXED BY deliveries_settled
+	WHERE next_at IS NULL AND created_at < ?1 ORDER BY created_at LIMIT ?2
+),
+abandoned AS (
+	SELECT d.webhook, d.workflow_id, d.sequence, d.created_at
+	FROM webhooks w CROSS JOIN (VALUES ('PENDING'), ('RETRYING')) s
+	CROSS JOIN deliveries d INDEXED BY deliveries_listed ON d.webhook = w.nr AND d.status = s.column1
+	WHERE NOT w.active AND d.next_at IS NOT NULL AND d.created_at < ?1 LIMIT ?2
+)
+DELETE FROM deliveries WHERE (workflow_id, webhook, sequence) IN (
+	SELECT workflow_id, webhook, sequence FROM (SELECT * FROM settled UNION ALL SELECT * FROM abandoned) ORDER BY created_at LIMIT ?2)`
 
 	oldBatchSQL  = `SELECT nr FROM batches WHERE ended_at < ?1 ORDER BY ended_at LIMIT 1`
 	dropBatchSQL = `DELETE FROM batches WHERE nr = ?1`
@@ -146,7 +162,8 @@ func (s *Store) PurgeBatches(ctx context.Context, t time.Time, limit int) (int, 
 	})
 }
 
-// PurgeDeliveries removes settled deliveries of events before t, oldest first.
+// PurgeDeliveries removes deliveries of events before t that nobody attempts any
+// more, oldest first.
 func (s *Store) PurgeDeliveries(ctx context.Context, t time.Time, limit int) (int, error) {
 	return s.purgeRows(ctx, "purge deliveries", func(w *writer) *sql.Stmt { return w.purgeDeliveries }, t, limit)
 }

@@ -31,6 +31,7 @@ const (
 	keyOperation   = attribute.Key("coordination.operation")
 	keyEvent       = attribute.Key("coordination.event")
 	keyDelivery    = attribute.Key("coordination.webhook.status")
+	keyRemoved     = attribute.Key("coordination.retention.kind")
 	keyWebhookID   = attribute.Key("coordination.webhook.id")
 )
 
@@ -64,6 +65,7 @@ type instruments struct {
 	processDuration  metric.Float64Histogram
 	quarantined      metric.Int64Counter
 	deliveryDuration metric.Float64Histogram
+	removed          metric.Int64Counter
 
 	byWorkflow labelled[workflowLabels]
 	bySaga     labelled[sagaLabels]
@@ -74,6 +76,7 @@ type instruments struct {
 	byMessage  labelled[messageLabels]
 	byResult   labelled[resultLabels]
 	byDelivery labelled[deliveryLabels]
+	byRemoval  labelled[removalLabels]
 }
 
 func newInstruments(meter metric.Meter) (*instruments, error) {
@@ -106,6 +109,7 @@ func newInstruments(meter metric.Meter) (*instruments, error) {
 		processDuration:  seconds("messaging.process.duration", "Duration of handling a message", callSeconds),
 		quarantined:      count("coordination.bus.quarantined", "{message}", "Messages that were put into quarantine"),
 		deliveryDuration: seconds("coordination.webhook.attempt.duration", "Attempts to tell receivers of webhooks, with what came of them", callSeconds),
+		removed:          count("coordination.retention.removed", "{item}", "What was removed because it was over its age"),
 	}
 	var err error
 	in.commitBatch, err = meter.Int64Histogram("coordination.commit.batch.size", metric.WithUnit("{change}"),

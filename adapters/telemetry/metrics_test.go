@@ -89,6 +89,8 @@ func measureAll(t *testing.T, tel *Telemetry) {
 	tel.Participant(Link{Service: "payment-service"}, answering(domain.Retry)).Send(ctx, domain.Dispatch{Step: "PAY"})
 	tel.Quarantined("coordination.replies", "coordinator")
 	tel.Delivered("workflow.completed", ports.DeliveryPending, time.Second)
+	tel.Removed("workflows", "FAILED", 3)
+	tel.Removed("audit", "", 5)
 	b := tel.Bus("memory", &line{})
 	if err := b.Publish(ctx, "some.topic.of.a.caller", ports.Message{}); err != nil {
 		t.Fatal(err)
@@ -112,6 +114,7 @@ func measureAll(t *testing.T, tel *Telemetry) {
 		Standing:    func(context.Context) (int, int, int, error) { return 3, 2, 1, nil },
 		Connections: func() (int, int, int) { return 1, 2, 3 },
 		Webhooks:    func(context.Context) (int, time.Duration, int, error) { return 3, time.Minute, 1, nil },
+		Unswept:     func() time.Duration { return 90 * time.Second },
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -151,6 +154,9 @@ func TestMetricsAreKeptApartByFewLabels(t *testing.T) {
 		`coordination_overload_refusals_total{coordination_operation="start"} 1`,
 		`coordination_participant_breaker_open{coordination_service="payment-service"} 1`,
 		`coordination_workflow_parked 2`,
+		`coordination_retention_removed_total{coordination_retention_kind="workflows",coordination_workflow_status="FAILED"} 3`,
+		`coordination_retention_removed_total{coordination_retention_kind="audit"} 5`,
+		`coordination_retention_behind_seconds 90`,
 		`db_client_connection_count{db_client_connection_pool_name="store",db_client_connection_state="idle"} 2`,
 		`messaging_client_sent_messages_total{messaging_destination_name="_OTHER",messaging_operation_name="send",messaging_system="memory"} 1`,
 		`messaging_client_consumed_messages_total{error_type="_OTHER",messaging_consumer_group_name="g",messaging_destination_name="coordination.replies",messaging_operation_name="process",messaging_system="memory"} 1`,

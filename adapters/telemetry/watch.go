@@ -32,6 +32,8 @@ type Watched struct {
 	// Webhooks are the deliveries that are not settled and how late the oldest
 	// one is, and the subscriptions that their receivers' conduct disabled.
 	Webhooks func(context.Context) (pending int, late time.Duration, disabled int, err error)
+	// Unswept is how long ago nothing was over the age at which retention removes it.
+	Unswept func() time.Duration
 }
 
 // Watch has w looked at whenever metrics are read.
@@ -51,6 +53,9 @@ func (t *Telemetry) Watch(w Watched) error {
 	}
 	if w.Webhooks != nil {
 		g.webhooks(w.Webhooks)
+	}
+	if w.Unswept != nil {
+		g.unswept(w.Unswept)
 	}
 	return errors.Join(g.errs...)
 }

@@ -103,7 +103,7 @@ func Parse(args []string, environment Environment, help io.Writer) (Command, err
 		kong.Writers(help, help),
 		kong.Exit(func(int) { helped = true }),
 		kong.Resolvers(environment.resolver()),
-		kong.Vars{"store": DefaultStore, "secret_bytes": minSecretText},
+		kong.Vars{"store": DefaultStore, "retention": DefaultRetention, "secret_bytes": minSecretText},
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true}),
 	)
 	if err != nil {

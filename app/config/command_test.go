@@ -17,6 +17,10 @@ const (
 	encryptionKey = "aGlkZGVuLTAxMjM0NTY3ODlhYmNkZWYwMTIzNDU2Nzg="
 )
 
+// defaultRetention is that of the README.
+var defaultRetention = config.Retention{Completed: 30 * 24 * time.Hour, Failed: 90 * 24 * time.Hour, Cancelled: 30 * 24 * time.Hour,
+	Deliveries: 30 * 24 * time.Hour, Audit: 365 * 24 * time.Hour, Batches: 90 * 24 * time.Hour}
+
 // environment is a lookup in a map.
 func environment(variables map[string]string) config.Environment {
 	return func(name string) (string, bool) {
@@ -53,6 +57,7 @@ func TestServeDefaults(t *testing.T) {
 		Bus:          "memory",
 		JWTSecret:    secret,
 		RateLimit:    "on",
+		Retention:    defaultRetention,
 		Lease:        10 * time.Second,
 		LogLevel:     "info",
 		LogFormat:    "json",
@@ -88,6 +93,7 @@ func TestEveryFlagIsAVariableAndTheFlagWins(t *testing.T) {
 		"COORDINATION_RATE_LIMIT":            "off",
 		"COORDINATION_WEBHOOK_ALLOW_PRIVATE": "true",
 		"COORDINATION_TEMPLATES":             "templates",
+		"COORDINATION_RETENTION":             "completed=10d,failed=never,cancelled=168h,deliveries=0,audit=730d,batches=1d",
 		"COORDINATION_LEASE":                 "3s",
 		"COORDINATION_LOG_LEVEL":             "debug",
 		"COORDINATION_LOG_FORMAT":            "text",
@@ -108,10 +114,12 @@ func TestEveryFlagIsAVariableAndTheFlagWins(t *testing.T) {
 		RateLimit:           "off",
 		WebhookAllowPrivate: true,
 		Templates:           "templates",
-		Lease:               3 * time.Second,
-		LogLevel:            "debug",
-		LogFormat:           "text",
-		DrainTimeout:        4 * time.Second,
+		Retention: config.Retention{Completed: 240 * time.Hour, Cancelled: 168 * time.Hour,
+			Audit: 730 * 24 * time.Hour, Batches: 24 * time.Hour},
+		Lease:        3 * time.Second,
+		LogLevel:     "debug",
+		LogFormat:    "text",
+		DrainTimeout: 4 * time.Second,
 	}
 	if got := mustParse[config.Serve](t, "serve", variables); got.Service != want {
 		t.Errorf("got  %+v\nwant %+v", got.Service, want)
@@ -127,6 +135,19 @@ func TestEmptyVariableIsUnset(t *testing.T) {
 	got := mustParse[config.Dev](t, "dev", map[string]string{"COORDINATION_LISTEN": "", "COORDINATION_LEASE": ""})
 	if got.Listen != ":8081" || got.Lease != 10*time.Second {
 		t.Errorf("got %+v", got)
+	}
+}
+
+func TestRetentionThatLeavesPartsOutKeepsTheirDefaults(t *testing.T) {
+	t.Parallel()
+	got := mustParse[config.Dev](t, "dev --retention failed=never,completed=7d", nil).Retention
+	want := defaultRetention
+	want.Failed, want.Completed = 0, 7*24*time.Hour
+	if got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	if text := got.String(); text != "completed=7d,failed=never,cancelled=30d,deliveries=30d,audit=365d,batches=90d" {
+		t.Errorf("got %s", text)
 	}
 }
 
@@ -188,6 +209,18 @@ func TestRefusals(t *testing.T) {
 		{"serve --jwks keys.json --bus ftp://x", "--bus"},
 		{"serve --jwks keys.json --bus nats", "--bus"},
 		{"serve --jwks keys.json --rate-limit maybe", "--rate-limit"},
+		{"serve --jwks keys.json --retention completed", `--retention: "completed" is not PART=AGE`},
+		{"serve --jwks keys.json --retention compleat=30d", `--retention: "compleat" is no part; there are completed, failed, cancelled, deliveries, audit, batches`},
+		{"serve --jwks keys.json --retention completed=30d,completed=31d", "--retention: completed is given twice"},
+		{"serve --jwks keys.json --retention completed=6d", "--retention: completed: 6d is less than 7d, the shortest age"},
+		{"serve --jwks keys.json --retention cancelled=1h", "--retention: cancelled: 1h is less than 7d"},
+		{"serve --jwks keys.json --retention deliveries=23h", "--retention: deliveries: 23h is less than 1d"},
+		{"serve --jwks keys.json --retention audit=6d", "--retention: audit: 6d is less than 7d"},
+		{"serve --jwks keys.json --retention batches=-2h", `--retention: batches: "-2h" is no age`},
+		{"serve --jwks keys.json --retention failed=soon", `--retention: failed: "soon" is no age; want such as 30d, 720h or never`},
+		{"serve --jwks keys.json --retention failed=-1d", `--retention: failed: "-1d" is no number of days`},
+		{"serve --jwks keys.json --retention failed=36501d", "--retention: failed: 36501d is more than 36500d, the longest age; never keeps for ever"},
+		{"serve --jwks keys.json --retention failed=4000000000d", "--retention: failed: 4000000000d is more than 36500d"},
 		{"serve --jwks keys.json --lease 1", "--lease"},
 		{"serve --jwks keys.json --lease 99ms", "--lease"},
 		{"serve --jwks keys.json --lease 11m", "--lease"},

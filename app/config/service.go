@@ -38,6 +38,7 @@ type Service struct {
 	RateLimit           string         `default:"on" enum:"on,off" help:"Limit requests per subject by role, and failed logins per address: ${enum}."`
 	WebhookAllowPrivate bool           `help:"Allow http and private addresses as webhook targets (on in dev)."`
 	Templates           string         `placeholder:"DIR" help:"Directory of further templates."`
+	Retention           Retention      `default:"${retention}" placeholder:"PART=AGE,…" help:"How long what has ended is kept: completed, failed, cancelled, deliveries, audit, batches, each such as 30d, or never (default ${retention})."`
 	Lease               time.Duration  `default:"10s" help:"How long a silent replica keeps its work."`
 	LogLevel            string         `default:"info" enum:"debug,info,warn,error" help:"Least level that is logged: ${enum}."`
 	LogFormat           string         `placeholder:"FORMAT" help:"text or json (default json; dev: text)."`
@@ -46,6 +47,9 @@ type Service struct {
 	// WebhookSecret is the secret of every new webhook, if it is not empty, as
 	// sdk/webhook reads it. No flag sets it: dev makes one that it can print.
 	WebhookSecret Secret `kong:"-"`
+	// SweepEvery is how often what is over its age is looked for; zero is the
+	// sweeper's own. No flag sets it, nor ages below the limits: tests do.
+	SweepEvery time.Duration `kong:"-"`
 }
 
 // defaults are the settings in which the commands differ.

@@ -26,10 +26,6 @@ const (
 	minClaimEvery = 50 * time.Millisecond
 	maxClaimEvery = time.Second
 	maxLoaders    = 16
-	purgeEvery    = time.Hour
-	purgeBatch    = 500
-	// IdempotencyKept is how long a key is known at least.
-	IdempotencyKept = 7 * 24 * time.Hour
 )
 
 // Config sets an engine up. The zero value of each member means its default.
@@ -224,7 +220,6 @@ func (e *Engine) Open(ctx context.Context) error {
 	e.running.Go(e.keepLease)
 	e.running.Go(e.claim)
 	e.running.Go(e.expireQueues)
-	e.running.Go(e.purge)
 	return nil
 }
 

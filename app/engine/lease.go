@@ -138,28 +138,3 @@ func (e *Engine) expireQueues() {
 		}
 	}
 }
-
-// purge forgets idempotency keys that are old and whose workflows have ended.
-func (e *Engine) purge() {
-	every := time.NewTicker(purgeEvery)
-	defer every.Stop()
-	for {
-		for n := purgeBatch; n == purgeBatch && e.ctx.Err() == nil; {
-			ctx, cancel := context.WithTimeout(e.ctx, storeTimeout)
-			var err error
-			n, err = e.store.PurgeIdempotency(ctx, e.clock.Now().Add(-IdempotencyKept), purgeBatch)
-			cancel()
-			if err != nil {
-				if e.ctx.Err() == nil {
-					e.log.Warn("idempotency keys not purged", "error", err)
-				}
-				break
-			}
-		}
-		select {
-		case <-e.ctx.Done():
-			return
-		case <-every.C:
-		}
-	}
-}

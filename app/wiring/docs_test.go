@@ -1,12 +1,16 @@
 package wiring_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/firstviscount/platform-coordination/app/config"
+	"github.com/firstviscount/platform-coordination/app/retention"
 	"github.com/firstviscount/platform-coordination/app/templates"
 	"github.com/firstviscount/platform-coordination/sdk/golden"
 )
@@ -45,6 +49,36 @@ func TestReadmeListsEveryFlag(t *testing.T) {
 	}
 	if flags < 17 {
 		t.Errorf("found only %d flags in\n%s", flags, help.String())
+	}
+}
+
+// TestRetentionIsDocumentedAsItIs holds the ages that users rely on to the code.
+func TestRetentionIsDocumentedAsItIs(t *testing.T) {
+	t.Parallel()
+	if !strings.Contains(read(t, readme), "`"+config.DefaultRetention+"`") {
+		t.Errorf("README.md does not say that %s is the default", config.DefaultRetention)
+	}
+	least := map[string]time.Duration{"completed": config.MinWorkflowAge, "failed": config.MinWorkflowAge, "cancelled": config.MinWorkflowAge,
+		"deliveries": config.MinDeliveryAge, "audit": config.MinAuditAge, "batches": config.MinBatchAge}
+	text := read(t, filepath.Join("..", "..", "docs", "privacy.md"))
+	for part := range strings.SplitSeq(config.DefaultRetention, ",") {
+		name, age, _ := strings.Cut(part, "=")
+		row := regexp.MustCompile("(?m)^\\| `" + name + "` \\|.*\\| (\\S+) \\| (\\S+) \\|$").FindStringSubmatch(text)
+		if want := fmt.Sprintf("%.0fd", least[name].Hours()/24); row == nil || row[1] != age || row[2] != want {
+			t.Errorf("docs/privacy.md says of %s: %q; want %s, at least %s", name, row, age, want)
+		}
+	}
+	text = strings.Join(strings.Fields(read(t, filepath.Join("..", "..", "docs", "operations.md"))), " ")
+	for _, fact := range []string{
+		fmt.Sprintf("at most %d things each", retention.MaxStep), fmt.Sprintf("rests %d times as long", retention.LongRest),
+		fmt.Sprintf("never less than %d times", retention.ShortRest),
+	} {
+		if !strings.Contains(text, fact) {
+			t.Errorf("docs/operations.md does not say %q", fact)
+		}
+	}
+	if retention.DefaultEvery != 5*time.Minute {
+		t.Error("docs/operations.md says that a replica looks every five minutes")
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/firstviscount/platform-coordination/app/batches"
 	"github.com/firstviscount/platform-coordination/app/config"
 	"github.com/firstviscount/platform-coordination/app/engine"
+	"github.com/firstviscount/platform-coordination/app/retention"
 )
 
 // ErrUnfinished: a stop had to cut something off. Nothing is lost by it: other
@@ -51,6 +52,7 @@ type parts struct {
 	Inbox      *inbox
 	Dispatcher *webhook.Dispatcher
 	Batches    *batches.Runner
+	Sweeper    *retention.Sweeper
 }
 
 // New assembles a service; ctx bounds the opening of its store. The error names
@@ -84,6 +86,7 @@ func graph(ctx context.Context, settings config.Service, log *slog.Logger, opene
 		messageBus,
 		hooks,
 		manyAtOnce,
+		sweeping,
 		api,
 	)
 }
@@ -117,6 +120,7 @@ func (s *Service) Start(ctx context.Context) error {
 	for _, e := range s.endpoints() {
 		e.serve()
 	}
+	s.parts.Sweeper.Start()
 	s.parts.Ready.Store(true)
 	return nil
 }
@@ -142,6 +146,7 @@ func (s *Service) Stop(ctx context.Context) error {
 // drain ends the work in the order in which it depends on each other: callers
 // that wait for a workflow are let go by the engine.
 func (s *Service) drain(ctx context.Context) error {
+	s.parts.Sweeper.Close()
 	s.api.shut(ctx)
 	s.parts.Inbox.close()
 	early, cancel := beforeEnd(ctx, quietTime)

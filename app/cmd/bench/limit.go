@@ -40,9 +40,12 @@ func measureLimit(ctx context.Context, srv *server, rec *recording, o options) (
 
 // again is the recording with new IDs, at a time of its own: the same rows, the
 // same number of bytes.
-func (r *recording) again() []ports.Change {
+func (r *recording) again() []ports.Change { return r.ago(0) }
+
+// ago is again, as if it had been recorded that long ago.
+func (r *recording) ago(age time.Duration) []ports.Change {
 	old := r.changes[0].Row
-	shift := time.Since(old.StartedAt).Truncate(engine.Resolution)
+	shift := (time.Since(old.StartedAt) - age).Truncate(engine.Resolution)
 	fresh := uuid.Must(uuid.NewV7()).String()
 	id, key := "wf-"+fresh, "ord-"+fresh
 	list := make([]ports.Change, len(r.changes))

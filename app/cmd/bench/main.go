@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/app/config"
+	"github.com/firstviscount/platform-coordination/app/retention"
 )
 
 // options are the command line.
@@ -34,6 +35,8 @@ type options struct {
 	limit        bool
 	seal         bool
 	finished     int
+	purge        int
+	purgeRest    int
 	rounds       int
 	observed     bool
 }
@@ -75,12 +78,14 @@ func parse() (options, error) {
 	limit := flag.Bool("limit", true, "measure the limit of SQL stores too")
 	seal := flag.Bool("seal", true, "encrypt what is stored, as the coordinator does")
 	finished := flag.Int("finished", 0, "also compare SQL stores that hold so many finished workflows with empty ones")
+	purge := flag.Int("purge", 0, "instead, compare starts on SQL stores while retention removes so many workflows with starts while it does not, in -rounds pairs")
+	purgeRest := flag.Int("purge-rest", retention.LongRest, "how many times as long as a step of retention took it rests after it")
 	rounds := flag.Int("rounds", 1, "how often all cases are run, in turn; then the medians are shown")
 	observed := flag.Bool("telemetry", false, "keep metrics, and make traces if OTEL_EXPORTER_OTLP_ENDPOINT is set")
 	flag.Parse()
 	o := options{stores: strings.Split(*stores, ","), participants: strings.Split(*participants, ","), starts: strings.Split(*starts, ","),
 		sagas: strings.Split(*sagas, ","), duration: *duration, profile: *profile, limit: *limit, seal: *seal, finished: *finished, rounds: *rounds,
-		observed: *observed}
+		observed: *observed, purge: *purge, purgeRest: *purgeRest}
 	if o.rounds < 1 {
 		return o, errors.New("-rounds: want at least 1")
 	}
@@ -100,6 +105,9 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer stopProfile()
+	if o.purge > 0 {
+		return measurePurges(ctx, o)
+	}
 	fmt.Printf("%-9s %-10s %-10s %-7s %8s | %12s %9s %9s %9s | %10s %10s %12s %12s %8s\n", "store", "participnt", "start", "saga", "starters",
 		"workflows/s", "p50 ms", "p95 ms", "p99 ms", "CPU s/1000", "KiB/wf", "commits/tr", "fsyncs/tr", "RSS MiB")
 	for _, store := range o.stores {

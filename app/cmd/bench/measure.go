@@ -153,37 +153,42 @@ func measure(ctx context.Context, srv *server, c testCase) (*result, error) {
 // load keeps starters going for a time, each with one workflow at once, and
 // returns how long each workflow took.
 func load(ctx context.Context, s *subject, starters int, d time.Duration) ([]time.Duration, error) {
+	_, whole, err := timed(ctx, s, starters, d)
+	return whole, err
+}
+
+// timed is load; it also returns how long each start took to be acknowledged.
+func timed(ctx context.Context, s *subject, starters int, d time.Duration) (starts, whole []time.Duration, err error) {
 	ctx, cancel := context.WithTimeout(ctx, d+30*time.Second)
 	defer cancel()
 	until := time.Now().Add(d)
 	var mu sync.Mutex
-	var all []time.Duration
-	var failure error
 	var wg sync.WaitGroup
 	for range starters {
 		wg.Go(func() {
-			var mine []time.Duration
+			var acknowledged, ended []time.Duration
 			for time.Now().Before(until) {
 				begin := time.Now()
-				id, err := s.start(ctx, "ord-"+uuid.Must(uuid.NewV7()).String())
-				if err == nil {
-					err = s.ended.wait(ctx, id)
+				id, failure := s.start(ctx, "ord-"+uuid.Must(uuid.NewV7()).String())
+				acknowledged = append(acknowledged, time.Since(begin))
+				if failure == nil {
+					failure = s.ended.wait(ctx, id)
 				}
-				if err != nil {
+				if failure != nil {
 					mu.Lock()
-					failure = err
+					err = failure
 					mu.Unlock()
 					return
 				}
-				mine = append(mine, time.Since(begin))
+				ended = append(ended, time.Since(begin))
 			}
 			mu.Lock()
-			all = append(all, mine...)
+			starts, whole = append(starts, acknowledged...), append(whole, ended...)
 			mu.Unlock()
 		})
 	}
 	wg.Wait()
-	return all, failure
+	return starts, whole, err
 }
 
 // newSubject makes a coordinator on a new database, which fill may prepare first.
