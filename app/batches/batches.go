@@ -19,13 +19,11 @@ import (
 	"time"
 
 	"github.com/firstviscount/platform-coordination/adapters/wire"
+	"github.com/firstviscount/platform-coordination/app/audit"
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
-const (
-	batchPrefix = "bat-"
-	auditPrefix = "aud-"
-)
+const batchPrefix = "bat-"
 
 // Deps are what batches stand on. Created may be nil.
 type Deps struct {
@@ -210,23 +208,9 @@ func standing(b *ports.Batch) progress { return progress{b.Status, b.Total, b.Su
 
 // entry is the audit entry of a change of a batch; nil if it is on nobody's behalf.
 func (s *Service) entry(ctx context.Context, b *ports.Batch, before, after any) *ports.AuditEntry {
-	actor, known := ports.ActorOf(ctx)
-	if !known {
-		return nil
+	e := audit.Entry(ctx, s.Entropy.UUID, s.now(), b.ID, before, after)
+	if e != nil {
+		e.Reason = b.Reason
 	}
-	return &ports.AuditEntry{ID: auditPrefix + s.Entropy.UUID(), At: s.now(), Subject: actor.Subject, Role: actor.Role,
-		Action: actor.Operation, Target: b.ID, Reason: b.Reason, RequestID: actor.RequestID, TraceID: actor.TraceID,
-		Before: object(before), After: object(after)}
-}
-
-// object is a JSON object, nil for nil.
-func object(v any) json.RawMessage {
-	if v == nil {
-		return nil
-	}
-	data, err := json.Marshal(v)
-	if err != nil { // of the plain structs above, and of JSON
-		panic("batches: audit does not marshal: " + err.Error())
-	}
-	return data
+	return e
 }

@@ -2,9 +2,9 @@ package engine
 
 import (
 	"cmp"
-	"encoding/json"
 	"time"
 
+	"github.com/firstviscount/platform-coordination/app/audit"
 	"github.com/firstviscount/platform-coordination/domain"
 	"github.com/firstviscount/platform-coordination/ports"
 )
@@ -16,15 +16,16 @@ func (p *Partition) audited(r *Request, before, after *domain.State, now time.Ti
 		return nil
 	}
 	reason, asked := reasonOf(r.Command)
-	actor, known := ports.ActorOf(r.Cause)
-	if !asked || !known {
+	if !asked {
 		return nil
 	}
-	reason = cmp.Or(actor.Reason, reason)
-	e := &ports.AuditEntry{ID: "aud-" + p.world.UUID(), At: now, Subject: actor.Subject, Role: actor.Role, Action: actor.Operation,
-		Target: after.WorkflowID, Reason: after.Redactor().Text(reason), RequestID: actor.RequestID, TraceID: actor.TraceID, After: standing(after)}
+	var was any
 	if before.Version > 0 {
-		e.Before = standing(before)
+		was = standing(before)
+	}
+	e := audit.Entry(r.Cause, p.world.UUID, now, after.WorkflowID, was, standing(after))
+	if e != nil {
+		e.Reason = after.Redactor().Text(cmp.Or(e.Reason, reason))
 	}
 	return e
 }
@@ -43,14 +44,15 @@ func reasonOf(c domain.Command) (reason string, asked bool) {
 	return "", false
 }
 
-// standing is where a workflow stands, without anything of its business.
-func standing(s *domain.State) json.RawMessage {
-	text, _ := json.Marshal(struct { // texts and a number always can be
-		Status  domain.Status    `json:"status"`
-		Saga    domain.SagaState `json:"saga"`
-		Step    string           `json:"currentStep,omitempty"`
-		Run     int              `json:"run"`
-		Version int              `json:"version"`
-	}{s.Status, s.Saga, s.CurrentStep(), s.Run, s.Version})
-	return text
+// stand is where a workflow stands, without anything of its business.
+type stand struct {
+	Status  domain.Status    `json:"status"`
+	Saga    domain.SagaState `json:"saga"`
+	Step    string           `json:"currentStep,omitempty"`
+	Run     int              `json:"run"`
+	Version int              `json:"version"`
+}
+
+func standing(s *domain.State) stand {
+	return stand{s.Status, s.Saga, s.CurrentStep(), s.Run, s.Version}
 }

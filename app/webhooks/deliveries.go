@@ -2,11 +2,11 @@ package webhooks
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/url"
 	"time"
 
+	"github.com/firstviscount/platform-coordination/app/audit"
 	"github.com/firstviscount/platform-coordination/ports"
 )
 
@@ -128,23 +128,5 @@ func (s *Service) audit(ctx context.Context, id string, before, after *ports.Web
 }
 
 func (s *Service) entry(ctx context.Context, target string, before, after any) *ports.AuditEntry {
-	actor, known := ports.ActorOf(ctx)
-	if !known {
-		return nil
-	}
-	return &ports.AuditEntry{ID: auditPrefix + s.Entropy.UUID(), At: s.now(), Subject: actor.Subject, Role: actor.Role,
-		Action: actor.Operation, Target: target, RequestID: actor.RequestID, TraceID: actor.TraceID,
-		Before: object(before), After: object(after)}
-}
-
-// object is a JSON object, nil for nil.
-func object(v any) json.RawMessage {
-	if v == nil {
-		return nil
-	}
-	data, err := json.Marshal(v)
-	if err != nil { // of the plain structs above
-		panic("webhooks: audit does not marshal: " + err.Error())
-	}
-	return data
+	return audit.Entry(ctx, s.Entropy.UUID, s.now(), target, before, after)
 }

@@ -18,7 +18,6 @@ import (
 
 const (
 	webhookPrefix = "whk-"
-	auditPrefix   = "aud-"
 	// updateTries is how often an update is made anew when others change the
 	// same subscription meanwhile.
 	updateTries = 4
