@@ -101,9 +101,10 @@ func (r *crowd) take() []time.Duration {
 // TestAHangingReceiverSlowsNoOther runs alone: it measures. Phases in which one
 // of fifty receivers hangs take turns with phases in which it does not.
 func TestAHangingReceiverSlowsNoOther(t *testing.T) {
-	rate, phase, rounds, most, slack := 60.0, 3*time.Second, 2, 3.0, 3*time.Second
+	const warm = 3 * time.Second
+	rate, calmTime, hangTime, rounds, most, slack := 60.0, 3*time.Second, 3*time.Second, 2, 3.0, 3*time.Second
 	if *long {
-		rate, phase, rounds, most, slack = 200, 10*time.Minute, 1, 1.2, 0
+		rate, calmTime, hangTime, rounds, most, slack = 200, 5*time.Minute, 10*time.Minute, 1, 1.2, 0
 	}
 	if *hangRate > 0 {
 		rate = *hangRate
@@ -118,7 +119,7 @@ func TestAHangingReceiverSlowsNoOther(t *testing.T) {
 		}
 		return "tok_visa_4242"
 	}
-	run := func(hanging bool) []time.Duration {
+	run := func(hanging bool, phase time.Duration) []time.Duration {
 		r.hanging.Store(hanging)
 		want := 0
 		for _, s := range p.press(rate, phase) {
@@ -134,10 +135,10 @@ func TestAHangingReceiverSlowsNoOther(t *testing.T) {
 		slices.Sort(all)
 		return all
 	}
-	run(false) // connections, plans, caches
+	run(false, warm) // connections, plans, caches
 	var calm, hung []time.Duration
 	for range rounds {
-		one, other := run(false), run(true)
+		one, other := run(false, calmTime), run(true, hangTime)
 		if r.held.Load() == 0 {
 			t.Error("nothing hangs")
 		}
