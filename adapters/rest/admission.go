@@ -90,6 +90,7 @@ func (s *service) admit(next http.Handler) http.Handler {
 			count = &s.participants
 		}
 		if !count.enter() {
+			x.overload = true
 			s.writeError(x, portError(ports.ErrOverloaded))
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -38,16 +39,30 @@ type jam struct {
 	*server
 	let  chan struct{}
 	done sync.WaitGroup
+	told overloads
+}
+
+// overloads counts the refusals that observers hear of.
+type overloads struct{ atomic.Int64 }
+
+func (o *overloads) observe(r *http.Request) (context.Context, func(rest.Served)) {
+	return r.Context(), func(s rest.Served) {
+		if s.Overload {
+			o.Add(1)
+		}
+	}
 }
 
 func newJam(t *testing.T) *jam {
 	t.Helper()
 	e := &slowEngine{newEngine(t), make(chan struct{})}
-	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: newSubscriptions(e.engine), Batches: newBatches(), Verify: verify, Clock: e})
+	j := &jam{let: e.let}
+	handler, err := rest.New(rest.Deps{Workflows: e, Answers: e, Queries: e, Webhooks: newSubscriptions(e.engine), Batches: newBatches(), Verify: verify, Clock: e, Observe: j.told.observe})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &jam{server: &server{e.engine, nil, nil, handler}, let: e.let}
+	j.server = &server{e.engine, nil, nil, handler}
+	return j
 }
 
 // hang sends n lists that are not answered yet.
@@ -85,6 +100,9 @@ func TestABurstPassesAndALastingOneIsRefused(t *testing.T) {
 		j.get(t, "/workflow-templates").is(200)
 		time.Sleep(rest.BurstTime)
 		j.refused(t)
+		if n := j.told.Load(); n != 1 {
+			t.Errorf("observers hear of %d refusals", n)
+		}
 		for path, status := range map[string]int{"/livez": 200, "/readyz": 200, "/docs": 200, "/api/v1/health": 200} {
 			j.call(t, http.MethodGet, path, "").is(status)
 		}

@@ -36,6 +36,7 @@ type exchange struct {
 	traceID   string // 32 hexadecimal digits
 	caller    Caller
 	admitted  *admission // where it has a place; nil if it has none
+	overload  bool       // it was refused here because too much was in hand
 }
 
 // Served is how a request ended.
@@ -43,6 +44,9 @@ type Served struct {
 	Method string
 	Route  string // as registered, with the base path; "" if no route took the request
 	Status int
+	// Overload: it was refused because too much was in hand, before any port
+	// was asked, which may refuse for the same reason and tells so itself.
+	Overload bool
 }
 
 type exchangeKey struct{}
@@ -148,7 +152,7 @@ func (x *exchange) served(r *http.Request) Served {
 		status = http.StatusOK
 	}
 	_, route, _ := strings.Cut(x.route, " ") // without the method
-	return Served{Method: r.Method, Route: route, Status: status}
+	return Served{Method: r.Method, Route: route, Status: status, Overload: x.overload}
 }
 
 // panicText says what a panic was without its value, which may be part of a request.

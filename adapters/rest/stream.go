@@ -39,6 +39,7 @@ func (s *service) streamEvents(ctx context.Context, in *StreamInput) (*huma.Stre
 	}
 	if s.streams.Add(1) > MaxStreams {
 		s.streams.Add(-1)
+		exchangeOf(ctx).overload = true
 		return nil, ports.ErrOverloaded
 	}
 	return &huma.StreamResponse{Body: func(hc huma.Context) {

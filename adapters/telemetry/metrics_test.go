@@ -85,7 +85,9 @@ func measureAll(t *testing.T, tel *Telemetry) {
 	ctx := t.Context()
 	failing := errors.New("no")
 	_, end := tel.Request(httptest.NewRequest(http.MethodPost, "/", nil))
-	end(Response{http.MethodPost, "/api/v1/workflows/{workflowId}/cancel", 202})
+	end(Response{Method: http.MethodPost, Route: "/api/v1/workflows/{workflowId}/cancel", Status: 202})
+	_, end = tel.Request(httptest.NewRequest(http.MethodPost, "/", nil))
+	end(Response{Method: http.MethodPost, Status: 503, Overload: true})
 	tel.Participant(Link{Service: "payment-service"}, answering(domain.Retry)).Send(ctx, domain.Dispatch{Step: "PAY"})
 	tel.Quarantined("coordination.replies", "coordinator")
 	tel.Delivered("workflow.completed", ports.DeliveryPending, time.Second)
@@ -152,6 +154,9 @@ func TestMetricsAreKeptApartByFewLabels(t *testing.T) {
 		`coordination_compensation_duration_seconds_count{coordination_saga_state="COMPENSATED",coordination_workflow_type="ONE"} 1`,
 		`coordination_commit_changes_total{coordination_result="refused"} 1`,
 		`coordination_overload_refusals_total{coordination_operation="start"} 1`,
+		`coordination_overload_refusals_total{coordination_operation="request"} 1`,
+		`coordination_webhook_attempt_duration_seconds_count{coordination_event="workflow.completed",coordination_webhook_status="PENDING"} 1`,
+		`coordination_webhook_late_seconds 60`,
 		`coordination_participant_breaker_open{coordination_service="payment-service"} 1`,
 		`coordination_workflow_parked 2`,
 		`coordination_retention_removed_total{coordination_retention_kind="workflows",coordination_workflow_status="FAILED"} 3`,

@@ -20,6 +20,9 @@ type Response struct {
 	Method string
 	Route  string // as registered; "" if no route took the request
 	Status int
+	// Overload: refused because too much was in hand, before Workflows or
+	// Answers, which count what they refuse, were asked.
+	Overload bool
 }
 
 // request is what is found out about a request while it is served.
@@ -45,6 +48,9 @@ func (t *Telemetry) Request(r *http.Request) (context.Context, func(Response)) {
 		t.in.requestsActive.Add(ctx, -1, method.add...)
 		t.in.requestDuration.Record(t.exemplar(ctx), time.Since(began).Seconds(),
 			t.in.byRequest.of(requestLabels{knownMethod(r.Method), res.Route, res.Status}).record...)
+		if res.Overload {
+			t.in.overloads.Add(ctx, 1, t.in.byResult.of(resultLabels{keyOperation, "request"}).add...)
+		}
 		endServer(span, res)
 	}
 }

@@ -51,5 +51,5 @@ func newEngine(_ *listeners, s config.Service, services participantSet, list tem
 	if err != nil {
 		return nil, err
 	}
-	return e, watch(t, e, store)
+	return e, t.Watch(telemetry.Watched{Load: e.Load, Standing: e.Standing})
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/firstviscount/platform-coordination/adapters/memory"
 	"github.com/firstviscount/platform-coordination/adapters/postgres"
 	"github.com/firstviscount/platform-coordination/adapters/sqlite"
+	"github.com/firstviscount/platform-coordination/adapters/telemetry"
 	"github.com/firstviscount/platform-coordination/app/config"
 )
 
@@ -16,7 +17,7 @@ import (
 var stores = map[config.StoreKind]fx.Option{
 	config.StoreMemory:   fx.Module("store/memory", provideStore(openMemory)),
 	config.StoreSQLite:   fx.Module("store/sqlite", provideStore(openSQLite)),
-	config.StorePostgres: fx.Module("store/postgres", provideStore(openPostgres)),
+	config.StorePostgres: fx.Module("store/postgres", provideStore(watchedPostgres)),
 }
 
 func provideStore(constructor any) fx.Option {
@@ -36,6 +37,16 @@ func openSQLite(ctx context.Context, s config.Service, opened *resources) (*sqli
 	}
 	opened.add(store.Close)
 	return store, nil
+}
+
+// watchedPostgres has telemetry look at the store's connections when metrics are
+// read: everything else sees the store through encryption.
+func watchedPostgres(ctx context.Context, s config.Service, t *telemetry.Telemetry, opened *resources) (*postgres.Store, error) {
+	store, err := openPostgres(ctx, s, opened)
+	if err != nil {
+		return nil, err
+	}
+	return store, t.Watch(telemetry.Watched{Connections: store.Connections})
 }
 
 func openPostgres(ctx context.Context, s config.Service, opened *resources) (*postgres.Store, error) {

@@ -45,17 +45,6 @@ func observed(t *telemetry.Telemetry) func(*http.Request) (context.Context, func
 	}
 }
 
-// watch has telemetry look at the engine and its store when metrics are read.
-func watch(t *telemetry.Telemetry, e *engine.Engine, store ports.Store) error {
-	w := telemetry.Watched{Load: e.Load, Standing: e.Standing}
-	if pool, ok := store.(interface {
-		Connections() (used, idle, limit int)
-	}); ok {
-		w.Connections = pool.Connections
-	}
-	return t.Watch(w)
-}
-
 // linkOf is how a participant is reached, as its spans tell.
 func linkOf(s config.Service, service string, e participants.Entry) telemetry.Link {
 	l := telemetry.Link{Service: service}
