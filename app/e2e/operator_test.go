@@ -44,7 +44,7 @@ func called(t *testing.T, c *harness.Coordinator, name, store string) *operator 
 	testserver.Need(t, "jq")
 	o := &operator{t: t, name: name, page: runbook(t, name), store: store}
 	o.preamble = fill(t, blocks(runbook(t, "README"))[0],
-		"https://coordination.example/api/v1", c.API(""), "TOKEN=…", "TOKEN="+harness.Token(t, auth.RoleAdmin))
+		"https://coordination.example/api/v1", c.API(""), "TOKEN=…", "TOKEN="+harness.Token(t, auth.RoleAdmin), "http://127.0.0.1:9091", "http://"+c.Ops)
 	return o
 }
 
