@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -28,6 +29,7 @@ type committer struct {
 	wrote func(errs []error, took time.Duration)
 	// noticed is called after a batch with which somebody is to be told of something.
 	noticed func()
+	log     *slog.Logger
 
 	mu      sync.Mutex
 	ready   *sync.Cond
@@ -35,10 +37,11 @@ type committer struct {
 	writing int
 	closed  bool
 	failed  time.Time // when the store refused to write last, zero if it has written since
+	logged  time.Time // when the log was told why last
 }
 
-func newCommitter(store ports.Committer, done func(string, int, error), noticed func()) *committer {
-	c := &committer{store: store, done: done, noticed: noticed}
+func newCommitter(store ports.Committer, done func(string, int, error), noticed func(), log *slog.Logger) *committer {
+	c := &committer{store: store, done: done, noticed: noticed, log: log}
 	c.ready = sync.NewCond(&c.mu)
 	return c
 }
@@ -89,12 +92,26 @@ func (c *committer) run(ctx context.Context) {
 		if tells {
 			c.noticed()
 		}
-		c.mu.Lock()
-		c.writing--
-		if c.failed = time.Now(); written {
-			c.failed = time.Time{}
+		c.wroteOne(written, errs[0])
+	}
+}
+
+// wroteOne notes the end of a batch, and tells the log, now and then, why the
+// store does not write.
+func (c *committer) wroteOne(written bool, err error) {
+	c.mu.Lock()
+	c.writing--
+	c.failed = time.Time{}
+	tell := false
+	if !written {
+		c.failed = time.Now()
+		if tell = c.failed.Sub(c.logged) >= doubtTime; tell {
+			c.logged = c.failed
 		}
-		c.mu.Unlock()
+	}
+	c.mu.Unlock()
+	if tell {
+		c.log.Warn("changes not written", "error", err)
 	}
 }
 

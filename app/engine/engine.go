@@ -155,7 +155,7 @@ func New(cfg Config, d Deps) (*Engine, error) {
 	if d.Noticed == nil {
 		d.Noticed = func() {}
 	}
-	e.committer = newCommitter(d.Store, e.committed, d.Noticed)
+	e.committer = newCommitter(d.Store, e.committed, d.Noticed, d.Logger)
 	if d.Observer != nil {
 		e.committer.wrote = d.Observer.Wrote
 	}
