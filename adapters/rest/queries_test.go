@@ -326,4 +326,8 @@ func TestHealthIsDegradedByADependencyAndDownWithoutTheStore(t *testing.T) {
 		h.Details.Coordination.Database != "Unreachable" {
 		t.Errorf("health is %+v", h)
 	}
+	s.health.StoreReadOnly = true
+	if h = into[coordination.Health](s.get(t, "/health").is(503)); h.Status != "DOWN" || h.Details.Coordination.Database != "Takes no writes" {
+		t.Errorf("health is %+v", h)
+	}
 }

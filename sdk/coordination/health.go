@@ -33,7 +33,7 @@ type CoordinationHealth struct {
 	StuckWorkflows  int64        `json:"stuckWorkflows" doc:"Workflows that wait for a person or that nothing would move again" example:"0"`
 	// Stuck names those that have been stuck longest.
 	Stuck    List[StuckWorkflow] `json:"stuck,omitempty" doc:"The stuck workflows that have been so longest, at most 20; absent if there are none"`
-	Database string              `json:"database" doc:"Whether the store answers" example:"Connected"`
+	Database string              `json:"database" doc:"Whether the store answers, and is written: Connected, Unreachable or Takes no writes" example:"Connected"`
 }
 
 // StuckWorkflow is a workflow that does not move, and why.
