@@ -249,6 +249,10 @@ const (
 	CountCompensationFailed CountName = "compensation.failed" // Label: reason
 )
 
+// CountedOther stands for all reasons that are not written as codes:
+// capital letters, digits and underscores.
+const CountedOther = "OTHER"
+
 // Meter reads the sums of counts.
 type Meter interface {
 	// Counts sums the counts with from <= Bucket < to by bucket, type, name

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"strings"
 	"time"
 
 	"github.com/firstviscount/platform-coordination/domain"
@@ -27,11 +28,11 @@ func counts(before, after *domain.State, events []domain.Event) []ports.Count {
 			}
 		case domain.Compensated:
 			if undidAnything(after) {
-				c.add(e.At, ports.CountCompensated, after.Compensation.Reason, 1, e.At.Sub(after.Compensation.StartedAt))
+				c.add(e.At, ports.CountCompensated, counted(after.Compensation.Reason), 1, e.At.Sub(after.Compensation.StartedAt))
 			}
 		case domain.WorkflowParked:
 			if after.Saga == domain.SagaCompensationFailed {
-				c.add(e.At, ports.CountCompensationFailed, after.Compensation.Reason, 1, 0)
+				c.add(e.At, ports.CountCompensationFailed, counted(after.Compensation.Reason), 1, 0)
 			}
 		case domain.WorkflowCompleted, domain.WorkflowFailed, domain.WorkflowCancelled:
 			c.add(e.At, ended(after.Status), "", 1, e.At.Sub(after.StartedAt))
@@ -40,6 +41,21 @@ func counts(before, after *domain.State, events []domain.Event) []ports.Count {
 	}
 	return c.list
 }
+
+// counted is a reason as counts are kept apart by it. They stay when the workflow
+// is gone, and are shown to more people: what a caller wrote for people is
+// counted as OTHER.
+func counted(code string) string {
+	if len(code) > maxCounted || strings.Trim(code, codeLetters) != "" {
+		return ports.CountedOther
+	}
+	return code
+}
+
+const (
+	maxCounted  = 128
+	codeLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_"
+)
 
 type tally struct {
 	workflowType string
