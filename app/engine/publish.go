@@ -35,9 +35,10 @@ type outgoing struct {
 	published int
 	// owed, if above 0, is the version of the outbox entry that this replica keeps.
 	owed int
-	// mayOwe: the end of the workflow may have been committed with this replica
-	// as the keeper of its outbox entry; its commit gave no verdict.
-	mayOwe bool
+	// mayOwe, if above 0, is the version with which the end of the workflow may
+	// have been committed, or may yet be, with this replica as the keeper of its
+	// outbox entry: that commit gave no verdict.
+	mayOwe int
 }
 
 // PublishEvents makes the partition give every committed event to World.Publish.
@@ -58,7 +59,7 @@ func (p *Partition) Owe(now time.Time, s domain.State, unpublished []domain.Even
 		p.read(sl, unpublished)
 	}
 	if sl.waiting || sl.stale || sl.state.Version < s.Version {
-		sl.mayOwe = true // looked at when its state is known
+		sl.mayOwe = max(sl.mayOwe, s.Version) // looked at when its state is known
 		return
 	}
 	p.owe(sl, s.Version)
@@ -91,7 +92,8 @@ func (p *Partition) read(sl *slot, unpublished []domain.Event) {
 	if p.publishes {
 		sl.unpublished = unpublished[min(sl.offered-stored, len(unpublished)):]
 	}
-	if sl.mayOwe && sl.state.Status.Terminal() {
+	// An older version says nothing: the commit may still come through.
+	if sl.mayOwe > 0 && sl.state.Version >= sl.mayOwe && sl.state.Status.Terminal() {
 		p.owe(sl, sl.state.Version)
 	}
 }
@@ -114,7 +116,9 @@ func (p *Partition) owe(sl *slot, version int) {
 		p.owing++
 	}
 	sl.owed = version
-	sl.mayOwe = false
+	if sl.mayOwe <= version {
+		sl.mayOwe = 0
+	}
 }
 
 // settle ends what is owed, once it is published.

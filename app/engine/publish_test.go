@@ -1,6 +1,7 @@
 package engine_test
 
 import (
+	"encoding/json"
 	"testing"
 
 	"github.com/firstviscount/platform-coordination/app/engine"
@@ -183,6 +184,61 @@ func TestTheEndInDoubtIsLookedAt(t *testing.T) {
 	h.Emitted(h.now, heldWorkflow, last.Row.Version)
 	if len(h.world.settled) != 1 {
 		t.Fatal("not settled")
+	}
+}
+
+// neverUndone has an undo that its condition leaves out: a late success ends it again.
+const neverUndone = `{"templateId":"tmpl-one","name":"One","type":"ONE","version":"1","steps":[
+ {"name":"RIGHT","service":"s","action":"right","retryPolicy":{"maxAttempts":1,"backoffMultiplier":1}}],
+ "compensationSteps":[{"name":"UNDO","compensates":"RIGHT","service":"s","action":"undo","condition":"input.undo == true"}]}`
+
+// TestACommitInDoubtMayComeThroughAfterALook: the workflow had ended before, is
+// found as it was, and then the late success that was in doubt is in the store.
+func TestACommitInDoubtMayComeThroughAfterALook(t *testing.T) {
+	t.Parallel()
+	h := publishing(t)
+	template, err := domain.ParseTemplate([]byte(neverUndone))
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := domain.Moment{Now: h.now}
+	before, _, err := domain.Advance(domain.New(heldWorkflow, template), domain.Start{Moment: at, SagaID: "saga-1", Input: json.RawMessage(`{"undo":false}`)})
+	if err == nil {
+		before, _, err = domain.Advance(before, domain.Answer{Moment: at, CommandID: "saga-1:1:RIGHT:execute", Attempt: 1, Outcome: domain.Unknown})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	if before.Status != domain.Failed {
+		t.Fatalf("it is %s", before.Status)
+	}
+	h.answer("RIGHT", domain.Succeeded)
+	h.Loaded(h.now, heldWorkflow, before, "", nil, nil)
+	late := h.world.commits[0]
+	if !late.Owes || late.Keeper != "b" || late.Row.Status != domain.Failed {
+		t.Fatalf("the late success is committed as %+v", late)
+	}
+	h.Committed(h.now, heldWorkflow, ports.ErrUnavailable)
+	h.now = h.NextWake()
+	h.Tick(h.now)
+	h.Loaded(h.now, heldWorkflow, before, "", nil, nil) // not yet, or never
+	h.Committed(h.now, heldWorkflow, ports.ErrConflict) // it came through after all
+	after := before
+	for _, e := range h.events(t, late) {
+		after = domain.Evolve(after, e)
+	}
+	h.Loaded(h.now, heldWorkflow, after, "", h.events(t, late), nil)
+	if h.Owing() != 1 {
+		t.Fatalf("owing %d: nobody else publishes what this replica keeps", h.Owing())
+	}
+	var sequences []int
+	for n := before.Version + 1; n <= after.Version; n++ {
+		sequences = append(sequences, n)
+	}
+	h.expectSequences(t, sequences...)
+	h.Emitted(h.now, heldWorkflow, after.Version)
+	if h.Owing() != 0 || h.world.settled[len(h.world.settled)-1].Version != after.Version {
+		t.Errorf("owing %d, settled %v", h.Owing(), h.world.settled)
 	}
 }
 

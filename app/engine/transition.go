@@ -114,7 +114,9 @@ func (p *Partition) Committed(now time.Time, workflowID string, err error) {
 		if done.change.Holder != p.replica && (keeps || done.change.Row.Owner == p.replica) {
 			sl.looks = looksInDoubt
 		}
-		sl.mayOwe = sl.mayOwe || keeps
+		if keeps {
+			sl.mayOwe = max(sl.mayOwe, done.change.Row.Version)
+		}
 		sl.queue = append([]Request{done.request}, sl.queue...)
 		sl.stale = true
 		p.later(now, sl, err)
