@@ -60,6 +60,10 @@ func (p *Partition) Owe(now time.Time, s domain.State, unpublished []domain.Even
 	}
 	if sl.waiting || sl.stale || sl.state.Version < s.Version {
 		sl.mayOwe = max(sl.mayOwe, s.Version) // looked at when its state is known
+		if !sl.waiting && !sl.stale {
+			sl.stale = true // others have moved it on since it ended here
+			p.run(now, sl)
+		}
 		return
 	}
 	p.owe(sl, s.Version)

@@ -162,6 +162,33 @@ func TestAnOwedWorkflowIsPublishedAndSettled(t *testing.T) {
 	}
 }
 
+// TestWhatEndedHereAndLaterElsewhereIsOwedToo: a replica that still publishes an
+// earlier end of a workflow is given the entry of a later one.
+func TestWhatEndedHereAndLaterElsewhereIsOwedToo(t *testing.T) {
+	t.Parallel()
+	h := publishing(t)
+	last := h.finish(t)
+	offered := len(h.world.sequences())
+	ended := h.state
+	ended.Version, ended.Status = last.Row.Version, last.Row.Status
+	later := ended
+	later.Version += 2
+	log := make([]domain.Event, later.Version)
+	for i := range log {
+		log[i] = domain.Event{Type: domain.StepSucceeded, At: h.now}
+	}
+	h.Owe(h.now, later, log)
+	h.Emitted(h.now, heldWorkflow, ended.Version)
+	h.Loaded(h.now, heldWorkflow, later, "", log, nil)
+	if got := h.world.sequences(); len(got) != offered+2 || got[len(got)-1] != later.Version {
+		t.Fatalf("published %v", got)
+	}
+	h.Emitted(h.now, heldWorkflow, later.Version)
+	if n := len(h.world.settled); h.Owing() != 0 || n == 0 || h.world.settled[n-1].Version != later.Version {
+		t.Errorf("owing %d, settled %v", h.Owing(), h.world.settled)
+	}
+}
+
 // TestTheEndInDoubtIsLookedAt: a commit without a verdict may have made this
 // replica the keeper of what is owed, and nobody else would publish it.
 func TestTheEndInDoubtIsLookedAt(t *testing.T) {
