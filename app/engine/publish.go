@@ -125,8 +125,13 @@ func (p *Partition) owe(sl *slot, version int) {
 	}
 }
 
-// settle ends what is owed, once it is published.
+// settle ends what is owed, once it is published. What may be owed by a workflow
+// that is active again is, too: its events go the way of every active one's.
 func (p *Partition) settle(sl *slot) {
+	if sl.mayOwe > 0 && sl.published >= sl.mayOwe {
+		p.world.Settled(ports.Published{WorkflowID: sl.id, Version: sl.mayOwe})
+		sl.mayOwe = 0
+	}
 	if sl.owed > 0 && sl.published >= sl.owed {
 		p.world.Settled(ports.Published{WorkflowID: sl.id, Version: sl.owed})
 		p.owing--

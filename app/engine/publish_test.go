@@ -189,6 +189,36 @@ func TestWhatEndedHereAndLaterElsewhereIsOwedToo(t *testing.T) {
 	}
 }
 
+// TestAnEntryOfWhatIsActiveAgainIsSettled: a replica reopens a workflow while it
+// is given the outbox entry of its end.
+func TestAnEntryOfWhatIsActiveAgainIsSettled(t *testing.T) {
+	t.Parallel()
+	h := publishing(t)
+	ended := h.state
+	for _, step := range []string{"LEFT", "RIGHT"} {
+		var err error
+		if ended, _, err = domain.Advance(ended, domain.Answer{Moment: domain.Moment{Now: h.now}, CommandID: "saga-1:1:" + step + ":execute", Attempt: 1, Outcome: domain.Succeeded}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	log := make([]domain.Event, ended.Version)
+	for i := range log {
+		log[i] = domain.Event{Type: domain.StepSucceeded, At: h.now}
+	}
+	h.Handle(h.now, engine.Request{WorkflowID: heldWorkflow, Command: domain.CompensateRequest{Moment: domain.Moment{Now: h.now}, Reason: "R"}})
+	h.Loaded(h.now, heldWorkflow, ended, "", log, nil)
+	reopened := h.world.commits[0]
+	if reopened.Owes || reopened.Row.Status.Terminal() {
+		t.Fatalf("reopened as %+v", reopened)
+	}
+	h.Owe(h.now, ended, log)
+	h.Committed(h.now, heldWorkflow, nil)
+	h.Emitted(h.now, heldWorkflow, reopened.Row.Version)
+	if len(h.world.settled) != 1 || h.world.settled[0].Version != ended.Version {
+		t.Errorf("settled %v", h.world.settled)
+	}
+}
+
 // TestTheEndInDoubtIsLookedAt: a commit without a verdict may have made this
 // replica the keeper of what is owed, and nobody else would publish it.
 func TestTheEndInDoubtIsLookedAt(t *testing.T) {

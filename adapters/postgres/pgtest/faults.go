@@ -17,46 +17,55 @@ func (s *Server) Kill() {
 	if s.leash == nil {
 		return
 	}
-	pids := append(s.children(), s.keeper.Process.Pid)
+	first := s.first()
 	_ = syscall.Kill(-s.keeper.Process.Pid, syscall.SIGKILL)
+	// Each of the server's own children has a group of its own. Most see that it
+	// is gone and follow; one that stopped in the middle, on a full disk, does not.
+	// Until all are gone the data is not free.
+	for until := time.Now().Add(stopTimeout); time.Now().Before(until); time.Sleep(pollEvery) {
+		pids := s.running()
+		if len(pids) == 0 && !alive(first) {
+			break
+		}
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+	}
 	_ = s.keeper.Wait()
 	_ = s.leash.Close()
 	s.leash = nil
-	// The server's own children see that it is gone and follow; until then the
-	// data is not free.
-	for until := time.Now().Add(stopTimeout); time.Now().Before(until) && anyAlive(pids); time.Sleep(pollEvery) {
-	}
 }
 
-// children are the processes of the server besides the first, by the pid in its
-// lock file.
-func (s *Server) children() []int {
+// first is the server's first process by its lock file, which a new server asks
+// too: one that has ended and was not yet waited for counts. 0 if there is none.
+func (s *Server) first() int {
 	lock, err := os.ReadFile(filepath.Join(s.data(), "postmaster.pid"))
 	if err != nil {
-		return nil
+		return 0
 	}
-	first, _, _ := strings.Cut(string(lock), "\n")
-	pid, err := strconv.Atoi(first)
+	line, _, _ := strings.Cut(string(lock), "\n")
+	pid, err := strconv.Atoi(line)
 	if err != nil {
-		return nil
+		return 0
 	}
-	list, _ := os.ReadFile(filepath.Join("/proc", first, "task", first, "children"))
-	pids := []int{pid}
-	for child := range strings.FieldsSeq(string(list)) {
-		if pid, err := strconv.Atoi(child); err == nil {
+	return pid
+}
+
+func alive(pid int) bool { return pid > 0 && syscall.Kill(pid, 0) == nil }
+
+// running are the processes of the server, which all work in its data directory.
+func (s *Server) running() []int {
+	var pids []int
+	links, _ := filepath.Glob("/proc/[0-9]*/cwd")
+	for _, link := range links {
+		if dir, err := os.Readlink(link); err != nil || dir != s.data() {
+			continue
+		}
+		if pid, err := strconv.Atoi(filepath.Base(filepath.Dir(link))); err == nil {
 			pids = append(pids, pid)
 		}
 	}
 	return pids
-}
-
-func anyAlive(pids []int) bool {
-	for _, pid := range pids {
-		if syscall.Kill(pid, 0) == nil {
-			return true
-		}
-	}
-	return false
 }
 
 // Restart starts the server again after Kill, where it was, with the data it had.
