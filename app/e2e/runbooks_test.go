@@ -158,7 +158,7 @@ func TestRunbookWorkflowStuck(t *testing.T) {
 	store := pgtest.Empty(t)
 	lease := harness.Options{Store: store, Templates: impatient(t), Lease: 10 * time.Minute}
 	hung, other := harness.Serve(t, lease), harness.New(t, lease)
-	started := quick(t, hung.Client(t), map[string]string{"RESERVE": "TIMEOUT"})
+	started := quick(t, hung.Client(t), map[string]string{"RESERVE": "SLOW:PT60S"})
 	hung.Pause()
 	t.Cleanup(hung.Continue)
 	other.Restart(t)
@@ -193,7 +193,7 @@ func impatient(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return filepath.Dir(harness.WriteFile(t, "quick.yaml", strings.ReplaceAll(string(text), "timeout: PT30S", "timeout: PT1S")))
+	return filepath.Dir(harness.WriteFile(t, "quick.yaml", strings.ReplaceAll(string(text), "timeout: PT30S", "timeout: PT5S")))
 }
 
 // TestRunbookDatabaseFull fills the file system that a database is on.
