@@ -110,7 +110,7 @@ func (w *writer) change(c *ports.Change, sums *sums) error {
 		}
 	}
 	if k := c.Idempotency; k != nil {
-		if _, err := w.insertKey.Exec(k.Scope, k.Fingerprint, k.WorkflowID, k.Version, k.CreatedAt.UnixMicro()); err != nil {
+		if err := w.writeKey(k); err != nil {
 			return err
 		}
 	}
@@ -119,6 +119,18 @@ func (w *writer) change(c *ports.Change, sums *sums) error {
 		return err
 	}
 	return w.note(c.Audit)
+}
+
+// keyUsed reports whether an idempotency record with the scope of k exists.
+func (w *writer) keyUsed(k *ports.IdempotencyRecord) (bool, error) {
+	var is bool
+	return one(w.keyExists, []any{k.Scope}, &is)
+}
+
+// writeKey writes an idempotency record.
+func (w *writer) writeKey(k *ports.IdempotencyRecord) error {
+	_, err := w.insertKey.Exec(k.Scope, k.Fingerprint, k.WorkflowID, k.Version, k.CreatedAt.UnixMicro())
+	return err
 }
 
 // look reads what a change replaces and what stands in its way.
@@ -138,8 +150,7 @@ func (w *writer) look(c *ports.Change) (old stored, err error) {
 	old.ordinary = same && !r.Status.Terminal() && r.EndedAt.IsZero()
 	old.age = ageMillis(started, ended)
 	if c.Idempotency != nil {
-		var is bool
-		if old.obstacles.ScopeTaken, err = one(w.keyExists, []any{c.Idempotency.Scope}, &is); err != nil {
+		if old.obstacles.ScopeTaken, err = w.keyUsed(c.Idempotency); err != nil {
 			return old, err
 		}
 	}

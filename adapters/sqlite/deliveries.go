@@ -3,8 +3,6 @@ package sqlite
 import (
 	"cmp"
 	"context"
-	"database/sql"
-	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -238,18 +236,16 @@ func (w *writer) remember(once *ports.IdempotencyRecord) error {
 	if err := w.unused(once); err != nil {
 		return err
 	}
-	_, err := w.insertKey.Exec(once.Scope, once.Fingerprint, once.WorkflowID, once.Version, once.CreatedAt.UnixMicro())
-	return err
+	return w.writeKey(once)
 }
 
 // unused is ports.ErrIdempotencyKeyTaken if a record with the scope of once exists.
 func (w *writer) unused(once *ports.IdempotencyRecord) error {
-	var one int
-	err := w.keyExists.QueryRow(once.Scope).Scan(&one)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil
+	taken, err := w.keyUsed(once)
+	if err == nil && taken {
+		err = ports.ErrIdempotencyKeyTaken
 	}
-	return cmp.Or(err, ports.ErrIdempotencyKeyTaken)
+	return err
 }
 
 // RecoverDeliveries makes FAILED deliveries PENDING and due now, the audit entry

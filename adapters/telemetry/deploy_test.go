@@ -1,7 +1,6 @@
 package telemetry
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -35,11 +34,7 @@ type question struct {
 // deploy/grafana and deploy/prometheus with what a scrape tells of.
 func TestDashboardsAndAlertsAskForWhatThereIs(t *testing.T) {
 	t.Parallel()
-	tel, err := Open(t.Context(), Config{Metrics: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tel.Shutdown(context.Background()) }()
+	tel := measuring(t)
 	measureAll(t, tel)
 	_, text := exposed(t, tel)
 	there := samples(text)

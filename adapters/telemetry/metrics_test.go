@@ -51,13 +51,20 @@ func documented(t *testing.T) map[string]string {
 	return types
 }
 
-func TestEveryMetricIsDocumentedAndNoOther(t *testing.T) {
-	t.Parallel()
+// measuring is telemetry with metrics and nothing else, until the test ends.
+func measuring(t *testing.T) *Telemetry {
+	t.Helper()
 	tel, err := Open(t.Context(), Config{Metrics: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = tel.Shutdown(context.Background()) }()
+	t.Cleanup(func() { _ = tel.Shutdown(context.Background()) })
+	return tel
+}
+
+func TestEveryMetricIsDocumentedAndNoOther(t *testing.T) {
+	t.Parallel()
+	tel := measuring(t)
 	measureAll(t, tel)
 	got, _ := exposed(t, tel)
 	want := documented(t)
@@ -139,11 +146,7 @@ func everyEvent() []domain.Event {
 
 func TestMetricsAreKeptApartByFewLabels(t *testing.T) {
 	t.Parallel()
-	tel, err := Open(t.Context(), Config{Metrics: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tel.Shutdown(context.Background()) }()
+	tel := measuring(t)
 	measureAll(t, tel)
 	_, text := exposed(t, tel)
 	for _, line := range []string{
@@ -179,13 +182,9 @@ func TestMetricsAreKeptApartByFewLabels(t *testing.T) {
 
 func TestAStoreThatIsDownGivesNoNumbers(t *testing.T) {
 	t.Parallel()
-	tel, err := Open(t.Context(), Config{Metrics: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = tel.Shutdown(context.Background()) }()
+	tel := measuring(t)
 	asked := 0
-	err = tel.Watch(Watched{Standing: func(context.Context) (int, int, int, error) { asked++; return 0, 0, 0, ports.ErrUnavailable }})
+	err := tel.Watch(Watched{Standing: func(context.Context) (int, int, int, error) { asked++; return 0, 0, 0, ports.ErrUnavailable }})
 	if err != nil {
 		t.Fatal(err)
 	}
